@@ -1,0 +1,182 @@
+import { satisfies, withoutStar } from './scope.js';
+import { compareScopes, normalizeScopes } from './scope-set.js';
+
+/**
+ * Holding `assume:<roleId>` grants the scopes of the role, and what those grant in turn. A role id ending in `*` is a pattern; in its
+ * scopes `<..>` stands for what the `*` matched. In the scopes of any other role `<..>` is plain text.
+ */
+export interface Role {
+  roleId: string;
+  scopes: readonly string[];
+}
+
+/** Roles made ready by `compileRoles`, ordered by id. Read-only, so one index can serve any number of requests. */
+export type RoleIndex = readonly CompiledRole[];
+
+interface CompiledRole {
+  roleId: string;
+  stem: string;
+  isPattern: boolean;
+  fixed: readonly string[];
+  parameterised: readonly { before: string; after: string }[];
+  /** The pattern with the longest stem that this role's stem begins with: following these leads to every pattern that matches it. */
+  within: CompiledRole | undefined;
+}
+
+const ASSUME = 'assume:';
+const PARAMETER = '<..>';
+
+/**
+ * What one expansion may cost: one for each match of a role, and one for each character of the scopes built from parameters. 2,000 scopes
+ * against 800 roles cost some tens of thousands; the bound itself is reached in under half a second. It is there for roles that pass a
+ * growing parameter to themselves, and for chains in which each role passes on two different ones: twenty such roles, with no cycle among
+ * them, make a million scopes of one.
+ */
+const MAX_COST = 10_000_000;
+
+/**
+ * Makes roles ready for `expandScopes`, in any number and also if `roleProblem` finds fault with them. O(n log n): once per change of
+ * roles.
+ */
+export function compileRoles(roles: readonly Role[]): RoleIndex {
+  const index: CompiledRole[] = [];
+  let within: CompiledRole | undefined;
+  for (const role of [...roles].sort((a, b) => compareScopes(a.roleId, b.roleId))) {
+    while (within && !role.roleId.startsWith(within.stem)) within = within.within;
+    const compiled = compileRole(role, within);
+    if (compiled.isPattern) within = compiled;
+    index.push(compiled);
+  }
+  return index;
+}
+
+/**
+ * The scopes and everything the roles make of them, normalised. An `assume:` scope with a final `*` assumes every role it could name: under
+ * a pattern's stem the parameter then ends in `*` too, and what stands after `<..>` is dropped, because `x:b*` has to cover `x:by/z` for
+ * all y. `*`, `a*` … `assume*` satisfy `assume:` and so assume every role. Not cached here.
+ *
+ * It ends on any roles, validated or not: where they multiply beyond the bound MAX_COST it throws an Error that names a role to look at.
+ */
+export function expandScopes(scopes: readonly string[], roles: RoleIndex): string[] {
+  const held = new Set(scopes);
+  const assumed = new Set<CompiledRole>();
+  let cost = 0;
+  // A Set is iterated through to what is added on the way: it is both the worklist and the memory of what was done.
+  for (const scope of held) {
+    for (const [role, parameter] of rolesAssumed(roles, scope)) {
+      const built = role.parameterised.map((template) => insert(template, parameter));
+      cost += built.reduce((sum, { length }) => sum + length, 1);
+      if (cost > MAX_COST) throw new Error(`the roles grant too many scopes to expand, the last ones through role '${role.roleId}'`);
+      for (const granted of assumed.has(role) ? built : [...role.fixed, ...built]) held.add(granted);
+      assumed.add(role);
+    }
+  }
+  return normalizeScopes(held);
+}
+
+/**
+ * Why a set of roles must not be stored, with the role and what to do about it; undefined if it may. To be asked of the whole set at every
+ * change of one role. Cycles are judged as if every pattern were assumed with the parameter `*`, so that a set without one stays without,
+ * whatever scopes callers hold. It follows that no role may grant `*` or `assume:*`: they assume every role, also the one that grants them.
+ */
+export function roleProblem(roles: readonly Role[]): string | undefined {
+  return roles.map(parameterProblem).find((problem) => problem !== undefined) ?? cycleProblem(compileRoles(roles));
+}
+
+function compileRole({ roleId, scopes }: Role, within: CompiledRole | undefined): CompiledRole {
+  const stem = withoutStar(roleId);
+  const isPattern = stem !== roleId;
+  const takesParameter = (scope: string) => isPattern && scope.includes(PARAMETER);
+  const parameterised = scopes.filter(takesParameter).map((scope) => {
+    const at = scope.indexOf(PARAMETER);
+    return { before: scope.slice(0, at), after: scope.slice(at + PARAMETER.length) };
+  });
+  return { roleId, stem, isPattern, fixed: scopes.filter((scope) => !takesParameter(scope)), parameterised, within };
+}
+
+function insert({ before, after }: { before: string; after: string }, parameter: string): string {
+  return before + parameter + (parameter.endsWith('*') ? '' : after);
+}
+
+/** The roles one scope assumes, each with its parameter. In order of ids the roles below a stem are neighbours; those above are linked. */
+function* rolesAssumed(roles: RoleIndex, scope: string): Generator<[CompiledRole, string]> {
+  const name = roleNamed(scope);
+  if (name === undefined) return;
+  const stem = withoutStar(name);
+  const isOpen = stem !== name;
+  const first = firstFrom(roles, stem);
+  for (let role = roles[first - 1]; role; role = role.within) {
+    if (role.isPattern && stem.startsWith(role.stem)) yield [role, name.slice(role.stem.length)];
+  }
+  for (let at = first; at < roles.length; at++) {
+    const role = roles[at]!;
+    if (isOpen ? !role.stem.startsWith(stem) : role.stem !== stem) return;
+    yield [role, isOpen ? '*' : ''];
+  }
+}
+
+function roleNamed(scope: string): string | undefined {
+  if (scope.startsWith(ASSUME)) return scope.slice(ASSUME.length);
+  return satisfies(scope, ASSUME) ? '*' : undefined;
+}
+
+/** The place of the first role whose stem is not before the given one. */
+function firstFrom(roles: RoleIndex, stem: string): number {
+  let low = 0;
+  let high = roles.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (roles[middle]!.stem < stem) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function parameterProblem({ roleId, scopes }: Role): string | undefined {
+  if (!roleId.endsWith('*')) return undefined;
+  const repeated = scopes.find((scope) => scope.split(PARAMETER).length > 2);
+  if (repeated !== undefined) return `role '${roleId}': scope '${repeated}' has more than one <..>; keep one`;
+  const ambiguous = scopes.find((scope) => scope.endsWith(`*${PARAMETER}`));
+  if (ambiguous === undefined) return undefined;
+  return `role '${roleId}': scope '${ambiguous}' becomes a wildcard when nothing stands for its <..>; remove the * before it`;
+}
+
+function cycleProblem(roles: RoleIndex): string | undefined {
+  const cycle = findCycle(roles)?.map(({ roleId }) => `'${roleId}'`);
+  if (cycle === undefined) return undefined;
+  const fix = 'remove from one of them the scope that assumes the next (assume:* assumes every role)';
+  return `role ${cycle[0]} grants itself: ${cycle.join(' -> ')}; ${fix}`;
+}
+
+/**
+ * Depth first without recursion: a role stays on the stack while what it grants is looked at, so `path` holds the way to the present one.
+ */
+function findCycle(roles: RoleIndex): CompiledRole[] | undefined {
+  const stack = [...roles];
+  const path = new Set<CompiledRole>();
+  const done = new Set<CompiledRole>();
+  for (let role = stack.at(-1); role; role = stack.at(-1)) {
+    if (done.has(role) || path.delete(role)) {
+      done.add(role);
+      stack.pop();
+      continue;
+    }
+    path.add(role);
+    for (const next of rolesGranted(roles, role)) {
+      if (path.has(next)) return endOfWay([...path, next]);
+      if (!done.has(next)) stack.push(next);
+    }
+  }
+  return undefined;
+}
+
+/** The part of a way that starts where its last role comes first. */
+function endOfWay(way: CompiledRole[]): CompiledRole[] {
+  return way.slice(way.indexOf(way.at(-1)!));
+}
+
+function* rolesGranted(roles: RoleIndex, { fixed, parameterised }: CompiledRole): Generator<CompiledRole> {
+  for (const scope of [...fixed, ...parameterised.map((template) => insert(template, '*'))]) {
+    for (const [role] of rolesAssumed(roles, scope)) yield role;
+  }
+}

@@ -1,0 +1,103 @@
+import { holdsAll, holdsScope } from './scope-set.js';
+
+/**
+ * What an operation requires: one scope, all of a list (an empty one is satisfied by anybody), or any of a list (an empty one by nobody).
+ */
+export type ScopeExpression = string | { AllOf: ScopeExpression[] } | { AnyOf: ScopeExpression[] };
+
+/**
+ * A scope expression with `<parameter>` placeholders, filled in for each request. `for` stands for `each` once per element of the list
+ * parameter `in`, and `if` for `then` or `else` by a boolean parameter (without `else`, for nothing); both are spliced into the list around
+ * them. At the very top, where there is no such list, they count as standing in an `AllOf`.
+ */
+export type ScopeTemplate =
+  | string
+  | { AllOf: ScopeTemplate[] }
+  | { AnyOf: ScopeTemplate[] }
+  | { for: string; in: string; each: ScopeTemplate }
+  | { if: string; then: ScopeTemplate; else?: ScopeTemplate };
+
+/** Values for placeholders (string, number), `if` (boolean) and `in` (list). */
+export type ScopeParams = Record<string, string | number | boolean | readonly string[]>;
+
+const PLACEHOLDER = /<([A-Za-z][A-Za-z0-9_]*)>/g;
+
+/**
+ * The parameters a template needs from outside: placeholders, `in` and `if` names, each once, in order of appearance; loop variables not.
+ */
+export function templateParameters(template: ScopeTemplate): string[] {
+  return [...new Set(freeNames(template))];
+}
+
+/**
+ * Fills in a template. Values are inserted once and never looked at again: a route called `<taskId>` stays that text, so nobody can have
+ * another parameter's value put into what is asked of them. A missing or misfitting parameter throws an Error that names it, because a scope
+ * with a hole in it (`queue:get-task:`) would check something nobody meant. Only a missing `if` parameter is let pass, as false.
+ */
+export function renderTemplate(template: ScopeTemplate, params: ScopeParams): ScopeExpression {
+  const rendered = render(template, params);
+  return rendered.length === 1 ? rendered[0]! : { AllOf: rendered };
+}
+
+/** Whether the held scopes satisfy the expression. */
+export function isSatisfied(held: readonly string[], expression: ScopeExpression): boolean {
+  if (typeof expression === 'string') return holdsScope(held, expression);
+  if ('AllOf' in expression) {
+    const scopes = expression.AllOf.filter((member) => typeof member === 'string');
+    return holdsAll(held, scopes) && expression.AllOf.every((member) => typeof member === 'string' || isSatisfied(held, member));
+  }
+  return expression.AnyOf.some((member) => isSatisfied(held, member));
+}
+
+/**
+ * What is missing to satisfy the expression, for the message of a refusal; undefined if nothing is. All unsatisfied members of an `AllOf`
+ * and all alternatives of an `AnyOf` remain, each without what is held of it; a list of one is replaced by its member. Holding what remains
+ * as well satisfies the expression. Not for deciding: that is `isSatisfied`, kept apart so that better messages cannot open a door.
+ */
+export function missingScopes(held: readonly string[], expression: ScopeExpression): ScopeExpression | undefined {
+  if (isSatisfied(held, expression)) return undefined;
+  if (typeof expression === 'string') return expression;
+  const members = 'AllOf' in expression ? expression.AllOf : expression.AnyOf;
+  const missing = members.map((member) => missingScopes(held, member)).filter((member) => member !== undefined);
+  if (missing.length === 1) return missing[0];
+  return 'AllOf' in expression ? { AllOf: missing } : { AnyOf: missing };
+}
+
+function render(template: ScopeTemplate, params: ScopeParams): ScopeExpression[] {
+  if (typeof template === 'string') return [template.replace(PLACEHOLDER, (_, name: string) => textOf(params, name))];
+  if ('AllOf' in template) return [{ AllOf: template.AllOf.flatMap((member) => render(member, params)) }];
+  if ('AnyOf' in template) return [{ AnyOf: template.AnyOf.flatMap((member) => render(member, params)) }];
+  if ('for' in template) return listOf(params, template.in).flatMap((value) => render(template.each, { ...params, [template.for]: value }));
+  if (flagOf(params, template.if)) return render(template.then, params);
+  return template.else === undefined ? [] : render(template.else, params);
+}
+
+function freeNames(template: ScopeTemplate): string[] {
+  if (typeof template === 'string') return [...template.matchAll(PLACEHOLDER)].map(([, name]) => name!);
+  if ('AllOf' in template) return template.AllOf.flatMap(freeNames);
+  if ('AnyOf' in template) return template.AnyOf.flatMap(freeNames);
+  if ('for' in template) return [template.in, ...freeNames(template.each).filter((name) => name !== template.for)];
+  return [template.if, ...freeNames(template.then), ...(template.else === undefined ? [] : freeNames(template.else))];
+}
+
+function textOf(params: ScopeParams, name: string): string {
+  const value = parameterOf(params, name);
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  throw new Error(`scope parameter '${name}' is ${value === undefined ? 'missing' : 'neither a string nor a number'}`);
+}
+
+function listOf(params: ScopeParams, name: string): readonly string[] {
+  const value = parameterOf(params, name);
+  if (Array.isArray(value)) return value;
+  throw new Error(`scope parameter '${name}' is ${value === undefined ? 'missing' : 'not a list'}`);
+}
+
+function flagOf(params: ScopeParams, name: string): boolean {
+  const value = parameterOf(params, name) ?? false;
+  if (typeof value === 'boolean') return value;
+  throw new Error(`scope parameter '${name}' is not a boolean`);
+}
+
+function parameterOf(params: ScopeParams, name: string) {
+  return Object.hasOwn(params, name) ? params[name] : undefined;
+}

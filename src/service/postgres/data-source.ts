@@ -1,0 +1,24 @@
+import { DataSource } from 'typeorm';
+import { Tasks1764000000001 } from '../../../migrations/1764000000001-tasks.js';
+import { ClientsAndRoles1764000000002 } from '../../../migrations/1764000000002-clients-and-roles.js';
+
+/** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
+const POOL_SIZE = 16;
+
+/** The connection pool and the migrations. `url` is any libpq URL; a host that is a directory means a Unix socket. */
+export function createDataSource(url: string, poolSize: number = POOL_SIZE): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    poolSize,
+    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002],
+    migrationsTableName: 'migration',
+    extra: {
+      application_name: 'leasehold',
+      connectionTimeoutMillis: 10_000,
+      statement_timeout: 30_000,
+      // a forgotten open transaction holds back vacuum, and a queue table without vacuum slows down tenfold
+      idle_in_transaction_session_timeout: 10_000,
+    },
+  });
+}

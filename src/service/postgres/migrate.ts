@@ -1,0 +1,20 @@
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+
+const MIGRATION_LOCK = 7_146_022_309; // any number that nothing else uses
+
+/**
+ * Brings the schema up to date. Any number of replicas may start at once: they take turns under an advisory lock, held
+ * by a connection of its own so that it outlives each migration's transaction. Returns the names of what was applied.
+ */
+export async function migrate(dataSource: DataSource, url: string): Promise<string[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    const applied = await dataSource.runMigrations({ transaction: 'each' });
+    return applied.map((migration) => migration.name);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,84 @@
+import type { Pool, PoolClient } from 'pg';
+import type { DataSource } from 'typeorm';
+
+/** One static statement. The name makes Postgres keep its plan: 1.6 times the throughput of an unnamed one. */
+export interface Statement<Row> {
+  readonly name: string;
+  readonly text: string;
+  /** Only a type: what a row of the answer looks like. */
+  readonly row?: Row;
+}
+
+/** Declares a statement; `name` is unique in the program (its file's name). */
+export function statement<Row>(name: string, text: string): Statement<Row> {
+  return { name, text };
+}
+
+/** Runs statements. Both `Sql` and a transaction are one. */
+export interface Runner {
+  query<Row>(statement: Statement<Row>, parameters?: readonly unknown[]): Promise<Row[]>;
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK = '40P01';
+const TRIES = 5;
+
+/**
+ * The one door to raw SQL: always rows, always a named statement. A deadlock or a serialization failure rolled everything
+ * back, so it is tried again (5 times, then thrown); other errors of Postgres come out as they are.
+ */
+export class Sql implements Runner {
+  private readonly pool: Pool;
+
+  constructor(dataSource: DataSource) {
+    // TypeORM's query() has no named form and changes shape with the statement; the pool behind it has neither flaw.
+    this.pool = (dataSource.driver as unknown as { master: Pool }).master;
+  }
+
+  query<Row>(statement: Statement<Row>, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return retried(() => run(this.pool, statement, parameters));
+  }
+
+  /** Commits what `work` did, or nothing of it. `work` may run more than once, so it must not do anything but SQL. */
+  transaction<T>(work: (runner: Runner) => Promise<T>): Promise<T> {
+    return retried(async () => {
+      const client = await this.pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query('begin');
+        const result = await work({ query: (statement, parameters = []) => run(client, statement, parameters) });
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((cause) => {
+          broken = cause;
+        });
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    });
+  }
+}
+
+async function run<Row>(on: Pool | PoolClient, { name, text }: Statement<Row>, values: readonly unknown[]): Promise<Row[]> {
+  const result = await on.query({ name, text, values: values as unknown[] });
+  return result.rows;
+}
+
+async function retried<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if ((code !== SERIALIZATION_FAILURE && code !== DEADLOCK) || tries === TRIES) throw error;
+      await new Promise((done) => setTimeout(done, Math.random() * 20 * tries));
+    }
+  }
+}
+
+/** Whether Postgres refused because a row with this key is already there. */
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: string } | null)?.code === '23505';
+}

@@ -1,0 +1,30 @@
+/** The error catalogue: every code this service answers, its status, and when it may be used. */
+export const ERRORS = {
+  MalformedPayload: { status: 400, when: 'the body is not JSON, is not an object, or comes without `content-type: application/json`' },
+  InvalidRequestArguments: { status: 400, when: 'a URL parameter or the query string is invalid' },
+  InputValidationError: { status: 400, when: 'a field of the body has the wrong shape' },
+  InputError: { status: 400, when: 'the fields of the body contradict one another, the clock, or what is stored' },
+  AuthenticationFailed: { status: 401, when: 'credentials were sent and are not good, or no longer' },
+  InsufficientScopes: { status: 403, when: 'the caller, known or anonymous, lacks scopes' },
+  ResourceNotFound: { status: 404, when: 'the thing named in the URL does not exist' },
+  RequestConflict: { status: 409, when: 'the request contradicts the state of the thing it is about' },
+  InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB' },
+  InternalServerError: { status: 500, when: 'we failed; the incident id finds it in the log' },
+} as const satisfies Record<string, { status: number; when: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A refusal with a code of the catalogue. The message names what is wrong and the fix; it is shown to the caller. */
+export class ApiError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}

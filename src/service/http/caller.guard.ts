@@ -1,0 +1,70 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import { payloadHashMatches } from '../../credentials/hawk.js';
+import { type ScopeTemplate, templateParameters } from '../../scopes/scope-expression.js';
+import { ApiError } from './api-error.js';
+import { Authenticator, type SignedRequest } from './authenticator.js';
+import type { Caller } from './caller.js';
+import { assertKnownQuery } from './query.js';
+import { OWN_RUN, REQUIRED_SCOPES } from './require-scopes.decorator.js';
+
+export interface ApiRequest extends FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, string> }> {
+  caller?: Caller;
+  rawBody?: string;
+}
+
+/** Authenticates, then authorizes if the URL alone decides; then looks at the query string, as the wire protocol orders it. */
+@Injectable()
+export class CallerGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authenticator: Authenticator,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const handler = context.getHandler();
+    const request = context.switchToHttp().getRequest<ApiRequest>();
+    const template = this.reflector.get<ScopeTemplate | null | undefined>(REQUIRED_SCOPES, handler);
+    if (template === undefined) throw new Error(`${handler.name} declares no @RequireScopes`);
+    if (template !== null) {
+      request.caller = await this.authenticate(request, this.reflector.get(OWN_RUN, handler) === true);
+      if (templateParameters(template).every((name) => name in request.params)) request.caller.require(template, request.params);
+    }
+    assertKnownQuery(request.query, handler);
+    return true;
+  }
+
+  private async authenticate(request: ApiRequest, ownRun: boolean): Promise<Caller> {
+    const { taskId = '', runId = '' } = request.params;
+    const { caller, hash } = await this.authenticator.authenticate(signedRequest(request), ownRun ? { taskId, runId } : undefined);
+    if (hash !== undefined && !payloadHashMatches(hash, request.headers['content-type'], request.rawBody ?? '')) {
+      throw new ApiError('AuthenticationFailed', 'Invalid payload hash: the Authorization header signs another body or content type');
+    }
+    return caller;
+  }
+}
+
+/** What the caller signed: a proxy in front of us says where the request was sent. */
+export function signedRequest(request: FastifyRequest): SignedRequest {
+  const { headers } = request;
+  const [host = '', hostPort] = splitHost(first(headers['x-forwarded-host']) ?? headers.host ?? '');
+  const https = first(headers['x-forwarded-proto']) === 'https';
+  const port = first(headers['x-forwarded-port']) ?? (https ? '443' : (hostPort ?? '80'));
+  return {
+    method: request.method,
+    resource: request.originalUrl,
+    host,
+    port: Number(port),
+    ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
+  };
+}
+
+function splitHost(host: string): [string, string | undefined] {
+  const match = /^(.*?)(?::(\d+))?$/.exec(host);
+  return [match?.[1] ?? host, match?.[2]];
+}
+
+function first(header: string | string[] | undefined): string | undefined {
+  return (Array.isArray(header) ? header[0] : header)?.split(',')[0]?.trim() || undefined;
+}

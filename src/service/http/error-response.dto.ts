@@ -1,0 +1,28 @@
+import { ERRORS } from './api-error.js';
+import { JsonObject, Nested, OneOf, Text, Timestamp } from './shape.js';
+
+class RequestInfo {
+  @Text({ description: 'The name of the operation' })
+  method!: string;
+
+  @JsonObject({ description: 'The URL parameters' })
+  params!: object;
+
+  @JsonObject({ description: 'The body as received' })
+  payload!: object;
+
+  @Timestamp()
+  time!: string;
+}
+
+/** How every refusal looks. Programs read the status and `code`; `message` is for people and names the fix. */
+export class ErrorResponse {
+  @OneOf(Object.keys(ERRORS))
+  code!: string;
+
+  @Text({})
+  message!: string;
+
+  @Nested(() => RequestInfo)
+  requestInfo!: RequestInfo;
+}

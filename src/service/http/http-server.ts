@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import type { ApiRequest } from './caller.guard.js';
+import { parseJson } from './json.js';
+import { operationOf } from './operation.decorator.js';
+
+const BODY_LIMIT = 10 * 1024 * 1024;
+
+/** Fastify as the wire protocol needs it: encoded slashes, any case of trailing slash, raw bodies for Hawk, one log line a request. */
+export function createHttpAdapter(logger: Logger): FastifyAdapter {
+  const adapter: FastifyAdapter = new FastifyAdapter({
+    loggerInstance: logger as never,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: 'idle',
+    genReqId: () => randomUUID(),
+    rewriteUrl: (request: { url?: string }) => encodeTaskQueueSlash(request.url ?? '/'),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
+  } as never);
+  const fastify = adapter.getInstance<FastifyInstance>();
+  readBodies(fastify);
+  addHeaders(fastify);
+  logRequests(fastify);
+  return adapter;
+}
+
+const TASK_QUEUE_PATH = /^(\/api\/queue\/v1\/(?:claim-work|pending)\/[^/?]+)\/([^/?]+\/?(?:\?|$))/;
+
+/** Clients send a task queue's id as one encoded segment; upstream's wildcard also takes a literal slash here, so do we. */
+function encodeTaskQueueSlash(url: string): string {
+  return url.replace(TASK_QUEUE_PATH, '$1%2F$2');
+}
+
+/** Only JSON is read as JSON; the text is kept, because Hawk's payload hash is over it. Anything else counts as no body. */
+function readBodies(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'string' }, async (request: FastifyRequest, text: string | Buffer) => {
+    (request as ApiRequest).rawBody = String(text);
+    const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+    return type === 'application/json' && text.length > 0 ? parseJson(String(text)) : undefined;
+  });
+}
+
+const API_HEADERS = {
+  'cache-control': 'no-store no-cache must-revalidate',
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,CONNECT',
+  'access-control-request-method': '*',
+  'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control',
+  'access-control-max-age': '900',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+const API_PATH = /^\/api\/[a-z-]+\/v1\//;
+
+function addHeaders(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (!API_PATH.test(request.url)) return;
+    const trace = request.headers['x-taskcluster-trace-id'];
+    reply.headers(API_HEADERS);
+    reply.header('x-for-request-id', request.id);
+    reply.header('x-for-trace-id', typeof trace === 'string' && /^[\w-]{1,64}$/.test(trace) ? trace : randomUUID());
+    if (request.method === 'OPTIONS') return reply.code(200).send('');
+  });
+}
+
+/** Ids, never contents: no body, no header, and of the URL no query string, where bewits are. */
+function logRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onResponse', async (request, reply) => {
+    const { caller } = request as ApiRequest;
+    request.log.info({
+      operation: operationOf(request),
+      method: request.method,
+      path: request.originalUrl.split('?')[0],
+      clientId: caller?.clientId,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    });
+  });
+}

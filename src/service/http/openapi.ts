@@ -1,0 +1,52 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { VERSION } from '../version.js';
+
+const SHARED = ['ping', 'lbheartbeat', 'heartbeat', 'version'];
+
+const DESCRIPTION = `A task queue whose workers never hold more than the task they are running.
+
+Requests are signed with [Hawk](https://github.com/mozilla/hawk), in the \`Authorization\` header or, for GET, in the URL (\`bewit\`).
+\`x-required-scopes\` says what each operation requires; \`<names>\` stand for URL parameters, fields of the body, or fields of the task.`;
+
+/** The contract, made of the controllers and their request and response classes. */
+export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
+  const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Leasehold')
+    .setVersion(VERSION)
+    .setDescription(DESCRIPTION)
+    .setLicense('MPL-2.0', 'https://www.mozilla.org/MPL/2.0/')
+    .addServer('http://localhost:8080', 'A service started with npm start')
+    .addSecurity('hawk', { type: 'http', scheme: 'hawk', description: 'Hawk, with a temporary credential’s certificate in ext' })
+    .addSecurityRequirements('hawk')
+    .build();
+  const document = SwaggerModule.createDocument(app, config, { operationIdFactory });
+  closeRequests(document);
+  return document;
+}
+
+type Schema = { $ref?: string; properties?: Record<string, Schema>; allOf?: Schema[]; additionalProperties?: unknown };
+
+/** Bodies with unknown fields are refused, so the contract says that they have no others. */
+function closeRequests({ paths, components }: OpenAPIObject): void {
+  const schemas = (components?.schemas ?? {}) as Record<string, Schema>;
+  const close = (schema: Schema | undefined): void => {
+    const target = schema?.$ref ? schemas[schema.$ref.replace('#/components/schemas/', '')] : undefined;
+    if (!target?.properties || target.additionalProperties === false) return;
+    target.additionalProperties = false;
+    for (const property of Object.values(target.properties)) for (const inner of [property, ...(property.allOf ?? [])]) close(inner);
+  };
+  for (const path of Object.values(paths)) {
+    for (const operation of Object.values(path) as { requestBody?: { content?: Record<string, { schema?: Schema }> } }[]) {
+      close(operation.requestBody?.content?.['application/json']?.schema);
+    }
+  }
+}
+
+/** The method's name; what several services have is told apart by the service. */
+function operationIdFactory(controllerKey: string, methodKey: string): string {
+  if (!SHARED.includes(methodKey)) return methodKey;
+  const service = controllerKey.replace('StatusController', '').toLowerCase();
+  return `${service}${methodKey[0]?.toUpperCase()}${methodKey.slice(1)}`;
+}

@@ -1,0 +1,65 @@
+import { applyDecorators, HttpCode } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiExtension, ApiOperation, ApiResponse, ApiSecurity } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { ERRORS, type ErrorCode } from './api-error.js';
+import { ErrorResponse } from './error-response.dto.js';
+
+export interface OperationOptions {
+  summary: string;
+  description?: string;
+  /** The class of the answer; absent: the answer has no body. */
+  response?: new () => object;
+  /** The answer is a list of `response`. */
+  isArray?: boolean;
+  status?: 200 | 204;
+  stability?: 'stable' | 'experimental' | 'deprecated';
+  /** Credentials are never looked at. */
+  unsigned?: boolean;
+  /** Refusals beyond those that every operation may answer. */
+  errors?: readonly ErrorCode[];
+}
+
+const EVERYWHERE: readonly ErrorCode[] = ['InvalidRequestArguments', 'InternalServerError'];
+const SIGNED: readonly ErrorCode[] = ['AuthenticationFailed', 'InsufficientScopes'];
+
+/** Documents an operation: what it does, what it answers, how it refuses. Its name is the method's. */
+export function Operation(options: OperationOptions): MethodDecorator {
+  const {
+    summary,
+    description = '',
+    response,
+    isArray = false,
+    status = 200,
+    stability = 'stable',
+    unsigned = false,
+    errors = [],
+  } = options;
+  return applyDecorators(
+    (target, key, descriptor) => RouteConfig({ operation: String(key) })(target, key, descriptor),
+    HttpCode(status),
+    ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
+    ApiExtension('x-stability', stability),
+    ApiResponse({ status, description: 'Success', ...(response ? { type: response, isArray } : {}) }),
+    ...(unsigned ? [ApiSecurity({})] : []),
+    ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors]),
+  );
+}
+
+function refusals(codes: readonly ErrorCode[]): MethodDecorator[] {
+  return [...byStatusOf(codes)].map(([status, group]) => {
+    const description = group.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n');
+    return ApiResponse({ status, description, type: ErrorResponse });
+  });
+}
+
+function byStatusOf(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {
+  const groups = new Map<number, ErrorCode[]>();
+  for (const code of codes) groups.set(ERRORS[code].status, [...(groups.get(ERRORS[code].status) ?? []), code]);
+  return groups;
+}
+
+/** The name of the operation that serves a request, for error bodies and logs. */
+export function operationOf(request: FastifyRequest): string | undefined {
+  return (request.routeOptions?.config as { operation?: string } | undefined)?.operation;
+}

@@ -1,0 +1,34 @@
+import { ApiError } from './api-error.js';
+
+const MOST = 1000;
+
+/** The `limit` of a page: 1000 at most and when absent. */
+export function pageSize(limit: string | undefined): number {
+  return limit === undefined ? MOST : Math.min(MOST, Math.max(1, Number(limit)));
+}
+
+/** A continuation token is the key of the last item of the page before: pages neither skip nor repeat when items come and go. */
+export function continuationToken(lastKey: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify(lastKey)).toString('base64url');
+}
+
+/** The key in a token. Throws InvalidRequestArguments for one that no answer of ours had. */
+export function keyOf(token: string): (string | number)[] {
+  try {
+    const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
+    if (Array.isArray(key) && key.every((part) => typeof part === 'string' || typeof part === 'number')) return key;
+  } catch {
+    // refused below
+  }
+  throw new ApiError('InvalidRequestArguments', 'Query parameter continuationToken is not one that this service gave; begin without it');
+}
+
+/** A page of a list that is sorted by `key`. */
+export function page<T>(sorted: readonly T[], key: (item: T) => string, limit: string | undefined, token: string | undefined) {
+  const after = token === undefined ? undefined : String(keyOf(token)[0]);
+  const rest = after === undefined ? sorted : sorted.filter((item) => key(item) > after);
+  const items = rest.slice(0, pageSize(limit));
+  const last = items.at(-1);
+  const more = rest.length > items.length && last !== undefined;
+  return { items, ...(more ? { continuationToken: continuationToken([key(last)]) } : {}) };
+}

@@ -1,0 +1,20 @@
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
+import type { ScopeTemplate } from '../../scopes/scope-expression.js';
+
+export const REQUIRED_SCOPES = 'leasehold:required-scopes';
+export const OWN_RUN = 'leasehold:own-run';
+
+/**
+ * The scopes an operation needs; every operation declares it. `null` = none, and then credentials are not even looked at.
+ * A template that needs only URL parameters is enforced by the guard; any other by the handler's `caller.require(...)`.
+ */
+export function RequireScopes(template: ScopeTemplate | null): MethodDecorator {
+  const documented = template === null ? [] : [ApiExtension('x-required-scopes', template)];
+  return applyDecorators(SetMetadata(REQUIRED_SCOPES, template), ...documented);
+}
+
+/** Marks the operations in which a run's credentials decide about that run: reclaim and resolve. */
+export function OwnRun(): MethodDecorator {
+  return SetMetadata(OWN_RUN, true);
+}

@@ -1,0 +1,192 @@
+import { applyDecorators } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
+import {
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsObject,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateBy,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator';
+import { SCOPE } from './identifiers.js';
+import type { Rule } from './url-param.js';
+
+/*
+ * The words that request and response classes are written in. Each says once, for class-validator and for the OpenAPI document
+ * alike, what a field is: so that what is documented is what is checked.
+ */
+
+interface Common {
+  description?: string;
+  /** May be absent. */
+  optional?: boolean;
+  /** What an absent field means; such a field is optional. */
+  default?: unknown;
+}
+
+type ListItem = { pattern: RegExp; description: string } | { maxLength: number; minLength?: number };
+
+const NESTED = Symbol('leasehold:nested');
+const FIELDS = Symbol('leasehold:fields');
+
+const NO_NUL = /^[^\0]*$/; // Postgres has no place for it in a text
+
+/** Text by a rule, or of a bounded length. */
+export function Text(options: Common & { rule?: Rule; minLength?: number; maxLength?: number }): PropertyDecorator {
+  const { rule, minLength, maxLength } = options;
+  const description = options.description ?? rule?.description;
+  return field(options, { type: 'string', description, minLength, maxLength, pattern: rule?.pattern.source }, [
+    IsString(),
+    Matches(NO_NUL, { message: '$property must not hold the character NUL' }),
+    ...(minLength === undefined ? [] : [MinLength(minLength)]),
+    ...(maxLength === undefined ? [] : [MaxLength(maxLength)]),
+    ...(rule ? [Matches(rule.pattern, { message: `$property must be ${rule.description}` })] : []),
+  ]);
+}
+
+/** A point in time as RFC 3339 date-time; ours have milliseconds and end in Z. */
+export function Timestamp(options: Common = {}): PropertyDecorator {
+  return field(options, { type: 'string', format: 'date-time', description: options.description }, [IsTimestamp()]);
+}
+
+export function Integer(options: Common & { minimum: number; maximum?: number }): PropertyDecorator {
+  const { minimum, maximum, description } = options;
+  return field(options, { type: 'integer', minimum, maximum, description }, [
+    IsInt(),
+    Min(minimum),
+    ...(maximum === undefined ? [] : [Max(maximum)]),
+  ]);
+}
+
+/** Any number; for responses. */
+export function Real(options: Common = {}): PropertyDecorator {
+  return field(options, { type: 'number', description: options.description }, [IsNumber()]);
+}
+
+export function Flag(options: Common = {}): PropertyDecorator {
+  return field(options, { type: 'boolean', description: options.description }, [IsBoolean()]);
+}
+
+/** One of a few words. */
+export function OneOf(words: readonly string[], options: Common = {}): PropertyDecorator {
+  return field(options, { type: 'string', enum: [...words], description: options.description }, [IsIn(words as string[])]);
+}
+
+/** A list of texts. */
+export function ListOf(item: ListItem, options: Common & { maxItems?: number; unique?: boolean } = {}): PropertyDecorator {
+  const { maxItems, unique, description } = options;
+  const items =
+    'pattern' in item
+      ? { type: 'string', pattern: item.pattern.source }
+      : { type: 'string', minLength: item.minLength, maxLength: item.maxLength };
+  const each = { each: true };
+  return field(options, { type: 'array', items, maxItems, uniqueItems: unique, description }, [
+    IsArray(),
+    ...(maxItems === undefined ? [] : [ArrayMaxSize(maxItems)]),
+    ...(unique ? [ArrayUnique({ message: '$property must not name anything twice' })] : []),
+    IsString(each),
+    ...('pattern' in item
+      ? [Matches(item.pattern, { each: true, message: `each value in $property must be ${item.description}` })]
+      : [MaxLength(item.maxLength, each), MinLength(item.minLength ?? 0, each)]),
+  ]);
+}
+
+/** A list of scopes. */
+export function Scopes(options: Common & { unique?: boolean } = {}): PropertyDecorator {
+  return ListOf(SCOPE, { description: 'Scopes: printable ASCII without space, double quote and backslash', ...options });
+}
+
+/** Any JSON object. */
+export function JsonObject(options: Common = {}): PropertyDecorator {
+  return field(options, { type: 'object', additionalProperties: true, description: options.description }, [
+    IsObject({ message: '$property must be a JSON object' }),
+  ]);
+}
+
+/** An object whose values are texts. */
+export function TextMap(options: Common & { maxLength: number }): PropertyDecorator {
+  const { maxLength, description } = options;
+  return field(options, { type: 'object', additionalProperties: { type: 'string', maxLength }, description }, [
+    ValidateBy({
+      name: 'isTextMap',
+      validator: {
+        validate: (value) =>
+          isPlainObject(value) && Object.values(value).every((text) => typeof text === 'string' && text.length <= maxLength),
+        defaultMessage: () => `$property must be an object whose values are strings of at most ${maxLength} characters`,
+      },
+    }),
+  ]);
+}
+
+/** An object of its own class. */
+export function Nested(type: () => new () => object, options: Common = {}): PropertyDecorator {
+  // swagger takes a function for a lazy type only if its name is `type`
+  return field(options, { type: () => type(), description: options.description }, [
+    nested(type),
+    IsObject({ message: '$property must be a JSON object' }),
+    ValidateNested(),
+  ]);
+}
+
+/** A list of objects of one class; for responses. */
+export function NestedList(type: () => new () => object, options: Common = {}): PropertyDecorator {
+  return field(options, { type: () => type(), isArray: true, description: options.description }, []);
+}
+
+function field(common: Common, schema: Record<string, unknown>, checks: PropertyDecorator[]): PropertyDecorator {
+  const optional = common.optional || common.default !== undefined;
+  const known = Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));
+  const api = { ...known, required: !optional, ...(common.default === undefined ? {} : { default: common.default }) };
+  // class-validator's own IsOptional would let null pass every other check
+  const mayBeAbsent = optional ? [ValidateIf((_, value) => value !== undefined)] : [];
+  return applyDecorators(remember(common.default), ApiProperty(api as never), ...mayBeAbsent, ...checks);
+}
+
+function remember(defaultValue: unknown): PropertyDecorator {
+  return (target, key) => {
+    const own = Reflect.getOwnMetadata(FIELDS, target) ?? new Map(Reflect.getMetadata(FIELDS, target) ?? []);
+    Reflect.defineMetadata(FIELDS, own.set(key, defaultValue), target);
+  };
+}
+
+function nested(type: () => new () => object): PropertyDecorator {
+  return (target, key) => Reflect.defineMetadata(NESTED, type, target, key);
+}
+
+/** The fields that a class declares, with their defaults. */
+export function fieldsOf(type: new () => object): ReadonlyMap<string, unknown> {
+  return Reflect.getMetadata(FIELDS, type.prototype) ?? new Map();
+}
+
+/** The class of a nested field, if it is one. */
+export function nestedType(type: new () => object, key: string): (new () => object) | undefined {
+  return Reflect.getMetadata(NESTED, type.prototype, key)?.();
+}
+
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const RFC3339 =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+
+function IsTimestamp(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTimestamp',
+    validator: {
+      validate: (value) => typeof value === 'string' && value.length <= 64 && RFC3339.test(value) && !Number.isNaN(Date.parse(value)),
+      defaultMessage: () => '$property must be an RFC 3339 date-time, for example 2026-11-22T12:00:00.000Z',
+    },
+  });
+}

@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import { CredentialError } from '../../credentials/credential-error.js';
+import {
+  createArtifactScope,
+  ownRunScopes,
+  parseRunClientId,
+  type RunHolder,
+  runScopes,
+  runStanding,
+  whyRunIsOver,
+} from '../../credentials/run-grant.js';
+import { holdsScope } from '../../scopes/scope-set.js';
+import { ApiError } from '../http/api-error.js';
+import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
+import { Caller } from '../http/caller.js';
+import { Sql } from '../postgres/sql.js';
+import { touchClient } from './client-table.js';
+import { type Identity, identify, restrict } from './identify.js';
+import { ANONYMOUS, QUEUE_ISSUER, Registry } from './registry.js';
+import { findRun } from './sql/find-run.js';
+
+const ANONYMOUS_MS = 15 * 60 * 1000;
+const TOUCH_MS = 6 * 60 * 60 * 1000;
+
+/** Authenticates requests in process: clients and roles from memory; only credentials of a run cost a look at that run. */
+@Injectable()
+export class AuthenticateService extends Authenticator {
+  constructor(
+    private readonly registry: Registry,
+    private readonly sql: Sql,
+  ) {
+    super();
+  }
+
+  async authenticate(request: SignedRequest, ownRun?: { taskId: string; runId: string }): Promise<Authenticated> {
+    await this.registry.fresh();
+    const now = Date.now();
+    try {
+      const identity = identify(request, this.registry, now);
+      if (!identity) return { caller: this.anonymous(now), anonymous: true };
+      const caller = identity.issuer === QUEUE_ISSUER ? await this.run(identity, ownRun) : this.client(identity, now);
+      return { caller, anonymous: false, ...(identity.hash === undefined ? {} : { hash: identity.hash }) };
+    } catch (error) {
+      if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  private anonymous(now: number): Caller {
+    return new Caller(undefined, this.registry.expand([ANONYMOUS]), new Date(now + ANONYMOUS_MS));
+  }
+
+  private client(identity: Identity, now: number): Caller {
+    const held = this.registry.expand([...identity.scopes, ANONYMOUS]);
+    const scopes = restrict(identity, held, this.registry, ANONYMOUS);
+    identity.verifyMac();
+    this.touch(identity.issuer, now);
+    return new Caller(identity.clientId, scopes, identity.expires);
+  }
+
+  /**
+   * Credentials of a run. The MAC comes first here: only their holder makes us read the run. While they decide about their own
+   * run nothing is read at all, because the statement that reclaims or resolves decides whether it is still held.
+   */
+  private async run(identity: Identity, ownRun: { taskId: string; runId: string } | undefined): Promise<Caller> {
+    const { clientId, authorizedScopes, expires } = identity;
+    const holder = parseRunClientId(clientId);
+    if (!holder) throw new CredentialError(`Client with clientId '${QUEUE_ISSUER}' not found`);
+    identity.verifyMac();
+    const own = ownRun?.taskId === holder.taskId && Number(ownRun.runId) === holder.runId;
+    const scopes = own && authorizedScopes === undefined ? ownRunScopes(holder) : await this.runScopes(identity, holder, own);
+    return new Caller(clientId, scopes, expires, holder);
+  }
+
+  private async runScopes(identity: Identity, holder: RunHolder, own: boolean): Promise<readonly string[]> {
+    const [run] = await this.sql.query(findRun, [holder.taskId, holder.runId]);
+    if (!run || run.workerGroup !== holder.workerGroup || run.workerId !== holder.workerId) {
+      throw new CredentialError(whyRunIsOver(holder, undefined));
+    }
+    const held = this.registry.expand([...runScopes({ ...holder, taskScopes: run.taskScopes }), ANONYMOUS]);
+    const scopes = restrict(identity, held, this.registry, ANONYMOUS);
+    const standing = runStanding(run);
+    // a signed URL outlives its run: that is what the grace is for
+    if (standing === 'everything' || own || identity.signedUrl) return scopes;
+    if (standing === 'nothing') throw new CredentialError(whyRunIsOver(holder, run));
+    const upload = createArtifactScope(holder);
+    return this.registry.expand(holdsScope(scopes, upload) ? [upload, ANONYMOUS] : [ANONYMOUS]);
+  }
+
+  /** Records that a stored client was used, every six hours at most; nobody waits for it. */
+  private touch(clientId: string, now: number): void {
+    const client = this.registry.client(clientId);
+    if (!client || client.fixed || now - client.lastUsed.getTime() < TOUCH_MS) return;
+    client.lastUsed = new Date(now);
+    this.sql.query(touchClient, [clientId]).catch(() => undefined);
+  }
+}

@@ -1,0 +1,93 @@
+import { statement } from '../postgres/sql.js';
+
+/** A row of `client`. */
+export interface ClientRow {
+  clientId: string;
+  accessToken: Buffer;
+  scopes: string[];
+  description: string;
+  expires: Date;
+  deleteOnExpiration: boolean;
+  disabled: boolean;
+  created: Date;
+  lastModified: Date;
+  lastRotated: Date;
+  lastUsed: Date;
+}
+
+export const listClients = statement<ClientRow>(
+  'list-clients',
+  `
+select client_id as "clientId", access_token as "accessToken", scopes, description, expires,
+       delete_on_expiration as "deleteOnExpiration", disabled, created, last_modified as "lastModified",
+       last_rotated as "lastRotated", last_used as "lastUsed"
+  from client
+ order by client_id`,
+);
+
+/** $1 client_id */
+export const findClientScopes = statement<{ scopes: string[] }>(
+  'find-client-scopes',
+  `
+select scopes from client where client_id = $1`,
+);
+
+/** $1 client_id, $2 access_token, $3 scopes, $4 description, $5 expires, $6 delete_on_expiration */
+export const insertClient = statement(
+  'insert-client',
+  `
+insert into client (client_id, access_token, scopes, description, expires, delete_on_expiration)
+values ($1, $2, $3, $4, $5, $6)`,
+);
+
+/** $1 client_id, $2 scopes, $3 description, $4 expires, $5 delete_on_expiration */
+export const updateClient = statement<{ clientId: string }>(
+  'update-client',
+  `
+update client
+   set scopes = $2, description = $3, expires = $4, delete_on_expiration = $5, last_modified = now()
+ where client_id = $1
+returning client_id as "clientId"`,
+);
+
+/** $1 client_id, $2 access_token */
+export const rotateClient = statement<{ clientId: string }>(
+  'rotate-client',
+  `
+update client
+   set access_token = $2, last_rotated = now(), last_modified = now()
+ where client_id = $1
+returning client_id as "clientId"`,
+);
+
+/** $1 client_id, $2 disabled */
+export const disableClient = statement<{ clientId: string }>(
+  'disable-client',
+  `
+update client
+   set disabled = $2, last_modified = now()
+ where client_id = $1
+returning client_id as "clientId"`,
+);
+
+/** $1 client_id */
+export const deleteClient = statement(
+  'delete-client',
+  `
+delete from client where client_id = $1`,
+);
+
+/** $1 client_id */
+export const touchClient = statement(
+  'touch-client',
+  `
+update client set last_used = now() where client_id = $1`,
+);
+
+export const deleteExpiredClients = statement<{ clientId: string }>(
+  'delete-expired-clients',
+  `
+delete from client
+ where delete_on_expiration and expires < now()
+returning client_id as "clientId"`,
+);

@@ -1,0 +1,101 @@
+import { Controller, Delete, Get, Post, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Payload } from '../http/body.js';
+import { CallerOf } from '../http/caller.decorator.js';
+import type { Caller } from '../http/caller.js';
+import { CLIENT_ID } from '../http/identifiers.js';
+import { Operation } from '../http/operation.decorator.js';
+import { page } from '../http/page.js';
+import { ContinuationToken, Limit, UrlQuery } from '../http/query.js';
+import { RequireScopes } from '../http/require-scopes.decorator.js';
+import { UrlParam } from '../http/url-param.js';
+import { ClientResponse, ClientsResponse, ClientWithTokenResponse, CreateClientRequest } from './auth.dto.js';
+import { ClientsService } from './clients.service.js';
+
+const ClientId = () => UrlParam('clientId', CLIENT_ID);
+
+@ApiTags('auth: clients')
+@Controller('api/auth/v1/clients')
+export class ClientsController {
+  constructor(private readonly clients: ClientsService) {}
+
+  @Get()
+  @RequireScopes('auth:list-clients')
+  @Operation({ summary: 'List clients', response: ClientsResponse })
+  listClients(
+    @UrlQuery('prefix', { pattern: CLIENT_ID.pattern, description: 'Only clients whose id begins so' }) prefix = '',
+    @Limit() limit?: string,
+    @ContinuationToken() continuationToken?: string,
+  ): ClientsResponse {
+    const { items, ...rest } = page(this.clients.list(prefix), (client) => client.clientId, limit, continuationToken);
+    return { clients: items.map((client) => this.clients.describe(client)), ...rest };
+  }
+
+  @Get(':clientId')
+  @RequireScopes('auth:get-client:<clientId>')
+  @Operation({ summary: 'Get a client', response: ClientResponse, errors: ['ResourceNotFound'] })
+  client(@ClientId() clientId: string): ClientResponse {
+    return this.clients.describe(this.clients.get(clientId));
+  }
+
+  @Put(':clientId')
+  @RequireScopes({ AllOf: ['auth:create-client:<clientId>', { for: 'scope', in: 'scopes', each: '<scope>' }] })
+  @Operation({
+    summary: 'Create a client',
+    description: 'The access token is in this answer and never again.',
+    response: ClientWithTokenResponse,
+    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'RequestConflict', 'InputTooLarge'],
+  })
+  createClient(
+    @CallerOf() caller: Caller,
+    @ClientId() clientId: string,
+    @Payload() request: CreateClientRequest,
+  ): Promise<ClientWithTokenResponse> {
+    return this.clients.create(clientId, request, caller);
+  }
+
+  @Post(':clientId')
+  @RequireScopes({ AllOf: ['auth:update-client:<clientId>', { for: 'scope', in: 'scopesAdded', each: '<scope>' }] })
+  @Operation({
+    summary: 'Update a client',
+    description: 'Absent scopes stay as they are.',
+    response: ClientResponse,
+    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'ResourceNotFound', 'InputTooLarge'],
+  })
+  updateClient(@CallerOf() caller: Caller, @ClientId() clientId: string, @Payload() request: CreateClientRequest): Promise<ClientResponse> {
+    return this.clients.update(clientId, request, caller);
+  }
+
+  @Post(':clientId/reset')
+  @RequireScopes('auth:reset-access-token:<clientId>')
+  @Operation({
+    summary: 'Give a client a new access token',
+    description: 'The old token, and every temporary credential made from it, stops working at once.',
+    response: ClientWithTokenResponse,
+    errors: ['InputError', 'ResourceNotFound'],
+  })
+  resetAccessToken(@ClientId() clientId: string): Promise<ClientWithTokenResponse> {
+    return this.clients.reset(clientId);
+  }
+
+  @Post(':clientId/enable')
+  @RequireScopes('auth:enable-client:<clientId>')
+  @Operation({ summary: 'Enable a client', response: ClientResponse, errors: ['InputError', 'ResourceNotFound'] })
+  enableClient(@ClientId() clientId: string): Promise<ClientResponse> {
+    return this.clients.setDisabled(clientId, false);
+  }
+
+  @Post(':clientId/disable')
+  @RequireScopes('auth:disable-client:<clientId>')
+  @Operation({ summary: 'Disable a client', response: ClientResponse, errors: ['InputError', 'ResourceNotFound'] })
+  disableClient(@ClientId() clientId: string): Promise<ClientResponse> {
+    return this.clients.setDisabled(clientId, true);
+  }
+
+  @Delete(':clientId')
+  @RequireScopes('auth:delete-client:<clientId>')
+  @Operation({ summary: 'Delete a client', description: 'Deleting one that does not exist succeeds.', status: 204, errors: ['InputError'] })
+  async deleteClient(@ClientId() clientId: string): Promise<void> {
+    await this.clients.delete(clientId);
+  }
+}

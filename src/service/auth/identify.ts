@@ -1,0 +1,102 @@
+import { bewitFromUrl, parseBewit, verifyBewit } from '../../credentials/bewit.js';
+import { certificateIssuer, verifyAuthorizedScopes, verifyCertificate } from '../../credentials/certificate.js';
+import { CredentialError } from '../../credentials/credential-error.js';
+import { decodeExt } from '../../credentials/ext.js';
+import { parseAuthorization, verifyHeader } from '../../credentials/hawk.js';
+import { holdsAll } from '../../scopes/scope-set.js';
+import type { SignedRequest } from '../http/authenticator.js';
+
+/** Who may sign, and what scopes amount to. */
+export interface Directory {
+  client(
+    clientId: string,
+  ): { clientId: string; accessToken: string; scopes: readonly string[]; expires: Date; disabled: boolean } | undefined;
+  expand(scopes: readonly string[]): string[];
+}
+
+/** Whom a request claims to be from, certificate and all checked, but for the MAC. */
+export interface Identity {
+  clientId: string;
+  /** Whose permanent token stands behind it. */
+  issuer: string;
+  /** Of the certificate, or of the client. Not expanded. */
+  scopes: readonly string[];
+  /** What the caller restricts itself to, if it does. */
+  authorizedScopes: readonly string[] | undefined;
+  expires: Date;
+  /** A signed URL (bewit) instead of a header. */
+  signedUrl: boolean;
+  hash?: string;
+  /** Throws CredentialError unless the request was signed with the identity's key, recently. */
+  verifyMac(): void;
+}
+
+/**
+ * Finds out who signed a request: the checks of the wire protocol in its order, up to the authorizedScopes' form. Undefined: no
+ * credentials were sent. Throws CredentialError. `now` is unix milliseconds.
+ */
+export function identify(request: SignedRequest, directory: Directory, now: number): Identity | undefined {
+  const { authorization } = request;
+  const signedUrl = bewitFromUrl(request.resource);
+  if (signedUrl && authorization !== undefined) {
+    throw new CredentialError(
+      "Cannot use two authentication schemes at once this request has both bewit in querystring and 'authorization' header",
+    );
+  }
+  if (signedUrl) {
+    const bewit = parseBewit(signedUrl.bewit, request.method);
+    const { accessToken, ...identity } = present(bewit.id, bewit.ext, directory, now);
+    const signed = { ...request, resource: signedUrl.resource };
+    return { ...identity, signedUrl: true, verifyMac: () => verifyBewit(accessToken, signed, bewit, now) };
+  }
+  if (authorization === undefined) return undefined;
+  const attributes = parseAuthorization(authorization);
+  const { accessToken, ...identity } = present(attributes.id, attributes.ext, directory, now);
+  const hash = attributes.hash === undefined ? {} : { hash: attributes.hash };
+  return { ...identity, ...hash, signedUrl: false, verifyMac: () => verifyHeader(accessToken, request, attributes, now) };
+}
+
+/** Loads the client behind the presented id, checks the certificate if there is one, and the form of authorizedScopes. */
+function present(clientId: string, extText: string | undefined, directory: Directory, now: number) {
+  const ext = decodeExt(extText);
+  const issuer = load(certificateIssuer(clientId, ext.certificate), directory, now);
+  let { accessToken, scopes, expires } = issuer;
+  if (ext.certificate !== undefined) {
+    const grant = verifyCertificate({
+      clientId,
+      certificate: ext.certificate,
+      issuer: { ...issuer, scopes: directory.expand(scopes) },
+      now,
+    });
+    ({ accessToken, scopes } = grant);
+    expires = new Date(Math.min(expires.getTime(), grant.expiry));
+  }
+  const authorizedScopes = ext.authorizedScopes === undefined ? undefined : verifyAuthorizedScopes(ext.authorizedScopes);
+  return { clientId, issuer: issuer.clientId, accessToken, scopes, expires, authorizedScopes };
+}
+
+function load(clientId: string, directory: Directory, now: number) {
+  const client = directory.client(clientId);
+  if (!client) throw new CredentialError(`Client with clientId '${clientId}' not found`);
+  if (client.disabled) throw new CredentialError(`Client with clientId '${clientId}' is disabled`);
+  if (client.expires.getTime() < now) throw new CredentialError(`Client with clientId: '${clientId}' has expired`);
+  return client;
+}
+
+/**
+ * What an identity may do, expanded: `held` (its own, with what anonymous callers have), or the authorizedScopes if it
+ * restricts itself. Throws CredentialError if it authorizes more than it holds.
+ */
+export function restrict(
+  { authorizedScopes }: Pick<Identity, 'authorizedScopes'>,
+  held: readonly string[],
+  directory: Directory,
+  anonymous: string,
+): readonly string[] {
+  if (authorizedScopes === undefined) return held;
+  if (holdsAll(held, authorizedScopes)) return directory.expand([...authorizedScopes, anonymous]);
+  const list = (scopes: readonly string[]) => `\`\`\`\n${scopes.join('\n')}\n\`\`\``;
+  throw new CredentialError(
+    `Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n${list(held)}\nauthorizedScopes are:\n${list(authorizedScopes)}`,
+  );
+}

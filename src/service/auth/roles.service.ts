@@ -1,0 +1,101 @@
+import { Injectable } from '@nestjs/common';
+import { compileRoles, expandScopes, roleProblem } from '../../scopes/role-expansion.js';
+import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
+import { ApiError } from '../http/api-error.js';
+import type { Caller } from '../http/caller.js';
+import { Bulletin } from '../postgres/bulletin.js';
+import { type Runner, Sql } from '../postgres/sql.js';
+import type { CreateRoleRequest, RoleResponse } from './auth.dto.js';
+import { bumpAuthVersion } from './auth-version.js';
+import { Registry } from './registry.js';
+import { deleteRole, insertRole, listRoles, type RoleRow, updateRole } from './role-table.js';
+import { assertNoDoubleStar } from './scope-rules.js';
+
+/** Roles. Writers take turns, because a cycle is a property of all roles together. */
+@Injectable()
+export class RolesService {
+  constructor(
+    private readonly sql: Sql,
+    private readonly registry: Registry,
+    private readonly bulletin: Bulletin,
+  ) {}
+
+  list(): readonly RoleRow[] {
+    return this.registry.allRoles();
+  }
+
+  get(roleId: string): RoleRow {
+    const role = this.registry.role(roleId);
+    if (!role) throw unknownRole(roleId);
+    return role;
+  }
+
+  async create(roleId: string, request: CreateRoleRequest, caller: Caller): Promise<RoleResponse> {
+    const { description } = request;
+    const scopes = normalizeScopes(request.scopes);
+    caller.require({ AllOf: [`auth:create-role:${roleId}`, { for: 'scope', in: 'scopes', each: '<scope>' }] }, { scopes: request.scopes });
+    assertNoDoubleStar(request.scopes);
+    await this.change(async (runner, roles) => {
+      const existing = roles.find((role) => role.roleId === roleId);
+      if (existing) return assertSame(existing, scopes, description);
+      assertSound([...roles, { roleId, scopes }]);
+      await runner.query(insertRole, [roleId, scopes, description]);
+    });
+    return this.describe(this.get(roleId));
+  }
+
+  async update(roleId: string, request: CreateRoleRequest, caller: Caller): Promise<RoleResponse> {
+    const { description } = request;
+    const scopes = normalizeScopes(request.scopes);
+    caller.require(`auth:update-role:${roleId}`);
+    assertNoDoubleStar(request.scopes);
+    await this.change(async (runner, roles) => {
+      if (!roles.some((role) => role.roleId === roleId)) throw unknownRole(roleId);
+      const former = expandScopes([`assume:${roleId}`], compileRoles(roles));
+      const added = request.scopes.filter((scope) => !holdsScope(former, scope));
+      caller.require({ AllOf: [`auth:update-role:${roleId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
+      assertSound([...roles.filter((role) => role.roleId !== roleId), { roleId, scopes }]);
+      await runner.query(updateRole, [roleId, scopes, description]);
+    });
+    return this.describe(this.get(roleId));
+  }
+
+  /** Removing what is not there is fine: the outcome is the same. */
+  async delete(roleId: string): Promise<void> {
+    await this.change((runner) => runner.query(deleteRole, [roleId]));
+  }
+
+  describe(role: RoleRow): RoleResponse {
+    return {
+      roleId: role.roleId,
+      scopes: role.scopes,
+      expandedScopes: this.registry.expand([`assume:${role.roleId}`]),
+      description: role.description,
+      created: role.created.toISOString(),
+      lastModified: role.lastModified.toISOString(),
+    };
+  }
+
+  private async change(work: (runner: Runner, roles: RoleRow[]) => Promise<unknown>): Promise<void> {
+    await this.sql.transaction(async (runner) => {
+      await runner.query(bumpAuthVersion); // the row's lock: from here on these are all the roles there are
+      await work(runner, await runner.query(listRoles));
+    });
+    this.bulletin.authChanged();
+    await this.registry.refresh();
+  }
+}
+
+function unknownRole(roleId: string): ApiError {
+  return new ApiError('ResourceNotFound', `Role ${roleId} does not exist`);
+}
+
+function assertSound(roles: { roleId: string; scopes: readonly string[] }[]): void {
+  const problem = roleProblem(roles);
+  if (problem) throw new ApiError('InputError', problem);
+}
+
+function assertSame(existing: RoleRow, scopes: readonly string[], description: string): void {
+  const same = existing.description === description && JSON.stringify(existing.scopes) === JSON.stringify(scopes);
+  if (!same) throw new ApiError('RequestConflict', `Role ${existing.roleId} exists already and is different; update it instead`);
+}

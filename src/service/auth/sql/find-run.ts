@@ -1,0 +1,31 @@
+import { statement } from '../../postgres/sql.js';
+
+/** What authentication needs to know of a run, by the database's clock. */
+export interface RunRow {
+  state: string;
+  reasonResolved: string | null;
+  workerGroup: string | null;
+  workerId: string | null;
+  takenUntil: Date | null;
+  /** Its lease has not lapsed. */
+  leased: boolean;
+  /** It ended less than 25 minutes ago. */
+  recent: boolean;
+  taskScopes: string[];
+}
+
+/** A run, be it its task's latest or an earlier one. $1 task_id, $2 run_id */
+export const findRun = statement<RunRow>(
+  'find-run',
+  `
+with run as (
+  select task_id, state, reason_resolved, worker_group, worker_id, taken_until, resolved from task where task_id = $1 and run_id = $2
+  union all
+  select task_id, state, reason_resolved, worker_group, worker_id, taken_until, resolved from past_run where task_id = $1 and run_id = $2
+)
+select run.state, run.reason_resolved as "reasonResolved", run.worker_group as "workerGroup", run.worker_id as "workerId",
+       run.taken_until as "takenUntil", coalesce(run.taken_until > now(), false) as leased,
+       coalesce(run.resolved > now() - interval '25 minutes', false) as recent, task_definition.scopes as "taskScopes"
+  from run join task_definition using (task_id)
+ limit 1`,
+);

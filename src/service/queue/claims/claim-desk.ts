@@ -1,0 +1,237 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Config } from '../../config.js';
+import { Bulletin } from '../../postgres/bulletin.js';
+import { Sql } from '../../postgres/sql.js';
+import { type ClaimedRow, claimRuns } from '../sql/claim-runs.js';
+import { findClaimsByKey } from '../sql/find-claims-by-key.js';
+import { findQueuesWithWork } from '../sql/find-queues-with-work.js';
+import { lockClaimKey } from '../sql/lock-claim-key.js';
+
+export interface Worker {
+  workerGroup: string;
+  workerId: string;
+}
+
+interface Request {
+  worker: Worker;
+  wanted: number;
+  key: Buffer | undefined;
+  /** A statement that may lease runs for this request is under way: it must not be answered empty now. */
+  asking: boolean;
+  over: boolean;
+  give(rows: ClaimedRow[]): void;
+  fail(error: unknown): void;
+}
+
+/** One task queue, as far as this process waits for it. */
+interface Line {
+  waiting: Set<Request>;
+  serving: boolean;
+  /** The last look found nothing left, and nobody has said otherwise since. */
+  empty: boolean;
+  usedAt: number;
+}
+
+const RUNS_PER_STATEMENT = 128;
+const POLL_MS = 1_000;
+const REMEMBERED_MS = 60_000;
+
+/**
+ * Where claims wait. Requests for one queue that come while a statement is under way are served together by the next one, so a
+ * lone request is never delayed and a crowd costs one statement. On an empty queue nobody asks at all until a hint comes (a task
+ * was created here, or on another replica); one query a second for all queues together is the floor under lost hints.
+ */
+@Injectable()
+export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly lines = new Map<string, Line>();
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly bulletin: Bulletin,
+    private readonly config: Config,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.bulletin.subscribe(({ queues, all }) => {
+      for (const taskQueueId of all ? this.lines.keys() : queues) this.wake(taskQueueId);
+    });
+    this.timer = setInterval(() => this.poll(), POLL_MS);
+    this.timer.unref();
+  }
+
+  /** Ends all waiting, so that a stopping service is not held up by long polls. */
+  onModuleDestroy(): void {
+    this.closed = true;
+    clearInterval(this.timer);
+    for (const { waiting } of this.lines.values()) {
+      for (const request of waiting) end(request);
+    }
+  }
+
+  /** There is work for this queue: tells those who wait here and on the other replicas. */
+  announce(taskQueueId: string): void {
+    this.wake(taskQueueId);
+    this.bulletin.queueHasWork(taskQueueId);
+  }
+
+  /**
+   * Leases up to `wanted` runs as soon as there are any; none when `waitMs` have passed or the caller hung up. The same key from
+   * the same worker gets the same runs again while it holds any of them.
+   */
+  claim(
+    taskQueueId: string,
+    worker: Worker,
+    wanted: number,
+    key: Buffer | undefined,
+    waitMs: number,
+    hungUp: AbortSignal,
+  ): Promise<ClaimedRow[]> {
+    if (this.closed) return Promise.resolve([]);
+    const line = this.line(taskQueueId);
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        line.waiting.delete(request);
+        line.usedAt = Date.now();
+        clearTimeout(timer);
+        hungUp.removeEventListener('abort', stop);
+      };
+      const request: Request = {
+        worker,
+        wanted,
+        key,
+        asking: false,
+        over: false,
+        give: (rows) => {
+          leave();
+          resolve(rows);
+        },
+        fail: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const stop = () => end(request);
+      const timer = setTimeout(stop, waitMs);
+      hungUp.addEventListener('abort', stop);
+      line.waiting.add(request);
+      if (key) line.empty = false; // what the key was given is found even when nothing is pending
+      if (hungUp.aborted) stop();
+      else this.serve(taskQueueId, line);
+    });
+  }
+
+  private line(taskQueueId: string): Line {
+    const known = this.lines.get(taskQueueId);
+    if (known) return known;
+    const line: Line = { waiting: new Set(), serving: false, empty: false, usedAt: Date.now() };
+    this.lines.set(taskQueueId, line);
+    return line;
+  }
+
+  private wake(taskQueueId: string): void {
+    const line = this.lines.get(taskQueueId);
+    if (!line) return;
+    line.empty = false;
+    this.serve(taskQueueId, line);
+  }
+
+  /** Serves the line until it or the queue is empty. Only one at a time: who comes meanwhile is in the next statement. */
+  private async serve(taskQueueId: string, line: Line): Promise<void> {
+    if (line.serving) return;
+    line.serving = true;
+    while (line.waiting.size > 0 && !line.empty) {
+      line.empty = true; // before asking, so that a hint that comes meanwhile is not lost
+      const batch = firstOf(line.waiting, RUNS_PER_STATEMENT);
+      for (const request of batch) request.asking = true;
+      try {
+        if (await this.ask(taskQueueId, batch)) line.empty = false;
+      } catch (error) {
+        for (const request of batch) request.fail(error);
+      }
+      for (const request of batch) {
+        request.asking = false;
+        if (request.over && line.waiting.has(request)) request.give([]);
+      }
+    }
+    line.serving = false;
+  }
+
+  /** Whether everybody got all they asked for, so that there may be more. */
+  private async ask(taskQueueId: string, batch: Request[]): Promise<boolean> {
+    const keyed = batch.filter((request) => request.key);
+    const plain = batch.filter((request) => !request.key);
+    const given = await Promise.all([
+      ...keyed.map(async (request) => [request, await this.askOnce(taskQueueId, request)] as const),
+      ...(plain.length > 0 ? [this.lease(taskQueueId, plain).then((rows) => [plain, rows] as const)] : []),
+    ]);
+    let all = true;
+    for (const [to, rows] of given) {
+      const requests = Array.isArray(to) ? to : [to];
+      requests.forEach((request, index) => {
+        const mine = rows.filter((row) => row.request === index + 1);
+        if (mine.length < request.wanted) all = false;
+        if (mine.length > 0) request.give(mine);
+      });
+    }
+    return all;
+  }
+
+  private lease(taskQueueId: string, requests: Request[], runner: Pick<Sql, 'query'> = this.sql): Promise<ClaimedRow[]> {
+    const { claimTimeout, deadlineDelay } = this.config;
+    const wanted = requests.map((request) => request.wanted);
+    return runner.query(claimRuns, [
+      taskQueueId,
+      requests.map(({ worker }) => worker.workerGroup),
+      requests.map(({ worker }) => worker.workerId),
+      wanted,
+      wanted.reduce((sum, one) => sum + one, 0),
+      claimTimeout,
+      deadlineDelay,
+      requests.map(({ key }) => key ?? null),
+    ]);
+  }
+
+  /** A request with a key: what the key holds already, or else new runs; two at once with one key take turns. */
+  private askOnce(taskQueueId: string, request: Request): Promise<ClaimedRow[]> {
+    return this.sql.transaction(async (runner) => {
+      await runner.query(lockClaimKey, [request.key]);
+      const held = await runner.query(findClaimsByKey, [request.key]);
+      return held.length > 0 ? held : this.lease(taskQueueId, [request], runner);
+    });
+  }
+
+  /** The floor under lost hints. */
+  private async poll(): Promise<void> {
+    const now = Date.now();
+    for (const [taskQueueId, line] of this.lines) {
+      if (line.waiting.size === 0 && !line.serving && now - line.usedAt > REMEMBERED_MS) this.lines.delete(taskQueueId);
+    }
+    const quiet = [...this.lines].filter(([, line]) => line.empty).map(([taskQueueId]) => taskQueueId);
+    if (quiet.length === 0) return;
+    try {
+      for (const { taskQueueId } of await this.sql.query(findQueuesWithWork, [quiet])) this.wake(taskQueueId);
+    } catch {
+      for (const taskQueueId of quiet) this.wake(taskQueueId); // not known to be empty any more
+    }
+  }
+}
+
+/** Answers a request empty, or as soon as the statement that may still lease for it has come back. */
+function end(request: Request): void {
+  request.over = true;
+  if (!request.asking) request.give([]);
+}
+
+/** As many requests, in the order they came, as want about so many runs. */
+function firstOf(waiting: Iterable<Request>, runs: number): Request[] {
+  const batch: Request[] = [];
+  let sum = 0;
+  for (const request of waiting) {
+    batch.push(request);
+    sum += request.wanted;
+    if (sum >= runs) break;
+  }
+  return batch;
+}

@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config.js';
+import type { Caller } from '../../http/caller.js';
+import { Sql } from '../../postgres/sql.js';
+import { FindTask } from '../find-task.service.js';
+import { refusalOf } from '../refusal.js';
+import { claimRun } from '../sql/claim-run.js';
+import type { ClaimTaskRequest, TaskClaim } from '../task.dto.js';
+import { withRank } from '../task-definition.js';
+import { LendCredentials } from './lend-credentials.js';
+
+export const CLAIM_TASK_SCOPES = { AllOf: ['queue:claim-task:<taskQueueId>', 'queue:worker-id:<workerGroup>/<workerId>'] };
+
+@Injectable()
+export class ClaimTaskService {
+  constructor(
+    private readonly sql: Sql,
+    private readonly tasks: FindTask,
+    private readonly credentials: LendCredentials,
+    private readonly config: Config,
+  ) {}
+
+  /** Claims one named run. Repeated by the worker that holds it, answers the same lease with fresh credentials. */
+  async claimTask(taskId: string, runId: number, request: ClaimTaskRequest, caller: Caller): Promise<TaskClaim> {
+    const { workerGroup, workerId } = request;
+    const task = await this.tasks.authorized(taskId, caller, CLAIM_TASK_SCOPES, { workerGroup, workerId });
+    const { claimTimeout, deadlineDelay } = this.config;
+    const [row] = await this.sql.query(claimRun, [taskId, runId, workerGroup, workerId, claimTimeout, deadlineDelay]);
+    if (!row) throw refusalOf((await this.tasks.find(taskId)) ?? task, runId, 'claimed');
+    return { ...this.credentials.lend(row), task: withRank(row.definition, row.rank) };
+  }
+}

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { mintRunCredentials } from '../../../credentials/mint.js';
+import { Config } from '../../config.js';
+import { Keys } from '../../keys.js';
+import type { TaskRow } from '../sql/task-columns.js';
+import type { TaskReclaim } from '../task.dto.js';
+import { statusOf } from '../task-status.js';
+
+const QUEUE_ISSUER = 'static/leasehold/queue';
+
+/** What a worker is told of a run it holds, with fresh credentials of just that run. */
+@Injectable()
+export class LendCredentials {
+  constructor(
+    private readonly config: Config,
+    private readonly keys: Keys,
+  ) {}
+
+  lend(row: TaskRow & { scopes: string[] }): TaskReclaim {
+    const { taskId, runId, workerGroup, workerId, takenUntil, fence } = row;
+    if (runId === null || workerGroup === null || workerId === null || takenUntil === null) throw new Error(`task ${taskId} is not held`);
+    const run = { taskId, runId, workerGroup, workerId, takenUntil, taskScopes: row.scopes };
+    const issuer = { clientId: QUEUE_ISSUER, accessToken: this.keys.issuer };
+    return {
+      status: statusOf(row),
+      runId,
+      workerGroup,
+      workerId,
+      takenUntil: takenUntil.toISOString(),
+      fence,
+      credentials: mintRunCredentials(run, issuer, Date.now(), this.config.credentialsGrace * 1000),
+    };
+  }
+}

@@ -1,0 +1,25 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../../config.js';
+import { Sql } from '../../postgres/sql.js';
+import { FindTask } from '../find-task.service.js';
+import { refusalOf } from '../refusal.js';
+import { extendClaim } from '../sql/extend-claim.js';
+import type { TaskReclaim } from '../task.dto.js';
+import { LendCredentials } from './lend-credentials.js';
+
+@Injectable()
+export class ReclaimTaskService {
+  constructor(
+    private readonly sql: Sql,
+    private readonly tasks: FindTask,
+    private readonly credentials: LendCredentials,
+    private readonly config: Config,
+  ) {}
+
+  /** Extends the lease and lends fresh credentials. Explaining a refusal is paid for by the refusal. */
+  async reclaimTask(taskId: string, runId: number): Promise<TaskReclaim> {
+    const [row] = await this.sql.query(extendClaim, [taskId, runId, this.config.claimTimeout]);
+    if (!row) throw refusalOf(await this.tasks.get(taskId), runId, 'reclaimed');
+    return this.credentials.lend(row);
+  }
+}

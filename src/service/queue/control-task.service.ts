@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { Config } from '../config.js';
+import { ApiError } from '../http/api-error.js';
+import type { Caller } from '../http/caller.js';
+import { Sql } from '../postgres/sql.js';
+import { ClaimDesk } from './claims/claim-desk.js';
+import { FindTask } from './find-task.service.js';
+import { MOST_RUNS } from './run-state.js';
+import { SettleService } from './settle.service.js';
+import { cancelTask } from './sql/cancel-task.js';
+import { rerunTask } from './sql/rerun-task.js';
+import { scheduleTask } from './sql/schedule-task.js';
+import type { TaskRow } from './sql/task-columns.js';
+import type { TaskStatusResponse } from './task.dto.js';
+import { statusOf } from './task-status.js';
+
+/** Who may steer a task: by task, by project, or as its scheduler. */
+export function steeringScopes(verb: 'schedule-task' | 'cancel-task' | 'rerun-task') {
+  return {
+    AnyOf: [
+      `queue:${verb}:<schedulerId>/<taskGroupId>/<taskId>`,
+      `queue:${verb}-in-project:<projectId>`,
+      { AllOf: [`queue:${verb}`, 'assume:scheduler-id:<schedulerId>/<taskGroupId>'] },
+    ],
+  };
+}
+
+/** What schedulers do to a task from outside. Each does nothing, and succeeds, where the task is already as asked. */
+@Injectable()
+export class ControlTaskService {
+  constructor(
+    private readonly sql: Sql,
+    private readonly tasks: FindTask,
+    private readonly desk: ClaimDesk,
+    private readonly settling: SettleService,
+    private readonly config: Config,
+  ) {}
+
+  async schedule(taskId: string, caller: Caller): Promise<TaskStatusResponse> {
+    await this.tasks.authorized(taskId, caller, steeringScopes('schedule-task'));
+    const [task] = await this.sql.query(scheduleTask, [taskId]);
+    if (task) this.desk.announce(task.taskQueueId);
+    return { status: statusOf(task ?? (await this.unchanged(taskId))) };
+  }
+
+  async cancel(taskId: string, caller: Caller): Promise<TaskStatusResponse> {
+    await this.tasks.authorized(taskId, caller, steeringScopes('cancel-task'));
+    const [task] = await this.sql.query(cancelTask, [taskId]);
+    if (task) await this.settling.settle(task);
+    return { status: statusOf(task ?? (await this.unchanged(taskId))) };
+  }
+
+  async rerun(taskId: string, caller: Caller): Promise<TaskStatusResponse> {
+    await this.tasks.authorized(taskId, caller, steeringScopes('rerun-task'));
+    const [again] = await this.sql.query(rerunTask, [taskId, this.config.deadlineDelay]);
+    if (again) {
+      this.desk.announce(again.taskQueueId);
+      return { status: statusOf(await this.tasks.get(taskId)) };
+    }
+    const task = await this.unchanged(taskId);
+    if (task.state !== 'pending' && task.state !== 'running') {
+      throw new ApiError('RequestConflict', `Task ${taskId} has had ${MOST_RUNS} runs, the most there can be; create a new task`);
+    }
+    return { status: statusOf(task) };
+  }
+
+  /** The task as it is; a conflict if its deadline is what kept it so. */
+  private async unchanged(taskId: string): Promise<TaskRow> {
+    const task = await this.tasks.get(taskId);
+    if (task.deadline.getTime() > Date.now()) return task;
+    throw new ApiError('RequestConflict', `The deadline of task ${taskId}, ${task.deadline.toISOString()}, has passed; create a new task`);
+  }
+}

@@ -1,0 +1,231 @@
+import { Controller, Get, Headers, Post, Put, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { ApiError } from '../http/api-error.js';
+import { Payload } from '../http/body.js';
+import { CallerOf } from '../http/caller.decorator.js';
+import type { ApiRequest } from '../http/caller.guard.js';
+import type { Caller } from '../http/caller.js';
+import { RUN_ID, SLUGID, TASK_QUEUE_ID } from '../http/identifiers.js';
+import { Operation } from '../http/operation.decorator.js';
+import { OwnRun, RequireScopes } from '../http/require-scopes.decorator.js';
+import { UrlParam } from '../http/url-param.js';
+import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service.js';
+import { ClaimWorkService } from './claims/claim-work.service.js';
+import { ReclaimTaskService } from './claims/reclaim-task.service.js';
+import { ControlTaskService, steeringScopes } from './control-task.service.js';
+import { CREATE_TASK_SCOPES, CreateTaskService } from './create-task.service.js';
+import { FindTask } from './find-task.service.js';
+import { ResolveRunService } from './resolve-run.service.js';
+import {
+  ClaimTaskRequest,
+  ClaimWorkRequest,
+  ClaimWorkResponse,
+  CreateTaskRequest,
+  PendingTasksResponse,
+  TaskClaim,
+  TaskDefinitionResponse,
+  TaskExceptionRequest,
+  TaskQueueCountsResponse,
+  TaskReclaim,
+  TaskStatusResponse,
+} from './task.dto.js';
+import { statusOf } from './task-status.js';
+
+const TaskId = () => UrlParam('taskId', SLUGID);
+const RunId = () => UrlParam('runId', RUN_ID);
+const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
+
+const CLAIM_WORK_SCOPES = { AllOf: ['queue:claim-work:<taskQueueId>', 'queue:worker-id:<workerGroup>/<workerId>'] };
+const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
+const GONE_OR_CHANGED = ['ResourceNotFound', 'RequestConflict'] as const;
+
+/** Every operation on tasks and their runs. */
+@Controller('api/queue/v1')
+export class QueueController {
+  constructor(
+    private readonly tasks: FindTask,
+    private readonly creation: CreateTaskService,
+    private readonly control: ControlTaskService,
+    private readonly claimingWork: ClaimWorkService,
+    private readonly claimingTask: ClaimTaskService,
+    private readonly reclaiming: ReclaimTaskService,
+    private readonly resolving: ResolveRunService,
+  ) {}
+
+  @Get('task/:taskId')
+  @ApiTags('queue: tasks')
+  @RequireScopes('queue:get-task:<taskId>')
+  @Operation({ summary: 'Get the definition of a task', response: TaskDefinitionResponse, errors: ['ResourceNotFound'] })
+  task(@TaskId() taskId: string): Promise<TaskDefinitionResponse> {
+    return this.tasks.definition(taskId);
+  }
+
+  @Get('task/:taskId/status')
+  @ApiTags('queue: tasks')
+  @RequireScopes('queue:status:<taskId>')
+  @Operation({ summary: 'Get the status of a task', response: TaskStatusResponse, errors: ['ResourceNotFound'] })
+  async status(@TaskId() taskId: string): Promise<TaskStatusResponse> {
+    return { status: statusOf(await this.tasks.get(taskId)) };
+  }
+
+  @Put('task/:taskId')
+  @ApiTags('queue: tasks')
+  @RequireScopes(CREATE_TASK_SCOPES)
+  @Operation({
+    summary: 'Create a task',
+    description: 'The same definition under the same task id again answers 200 with the status.',
+    response: TaskStatusResponse,
+    errors: [...BODY, 'InputError', 'RequestConflict'],
+  })
+  createTask(@CallerOf() caller: Caller, @TaskId() taskId: string, @Payload() request: CreateTaskRequest): Promise<TaskStatusResponse> {
+    return this.creation.createTask(taskId, request, caller);
+  }
+
+  @Post('task/:taskId/schedule')
+  @ApiTags('queue: tasks')
+  @RequireScopes(steeringScopes('schedule-task'))
+  @Operation({ summary: 'Schedule a task whatever it still depends on', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
+  scheduleTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
+    return this.control.schedule(taskId, caller);
+  }
+
+  @Post('task/:taskId/rerun')
+  @ApiTags('queue: tasks')
+  @RequireScopes(steeringScopes('rerun-task'))
+  @Operation({ summary: 'Run a task once more', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
+  rerunTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
+    return this.control.rerun(taskId, caller);
+  }
+
+  @Post('task/:taskId/cancel')
+  @ApiTags('queue: tasks')
+  @RequireScopes(steeringScopes('cancel-task'))
+  @Operation({
+    summary: 'Cancel a task',
+    description: 'A task that has ended stays as it is.',
+    response: TaskStatusResponse,
+    errors: GONE_OR_CHANGED,
+  })
+  cancelTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
+    return this.control.cancel(taskId, caller);
+  }
+
+  @Post('claim-work/:taskQueueId')
+  @ApiTags('queue: workers')
+  @RequireScopes(CLAIM_WORK_SCOPES)
+  @ApiHeader({
+    name: 'idempotency-key',
+    required: false,
+    description: 'Repeating a call with the same key answers the same claims while their leases live: for when an answer was lost',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  })
+  @Operation({
+    summary: 'Claim tasks, waiting for them a while',
+    description: 'Answers as soon as there is any task, with none after CLAIM_POLL. Each claim lends the credentials of just its run.',
+    response: ClaimWorkResponse,
+    errors: BODY,
+  })
+  claimWork(
+    @CallerOf() caller: Caller,
+    @TaskQueueId() taskQueueId: string,
+    @Payload() request: ClaimWorkRequest,
+    @Headers('idempotency-key') idempotencyKey: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ClaimWorkResponse> {
+    const { workerGroup, workerId } = request;
+    caller.require(CLAIM_WORK_SCOPES, { taskQueueId, workerGroup, workerId });
+    if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 255)) {
+      throw new ApiError('InvalidRequestArguments', 'The Idempotency-Key header must have 1 to 255 characters');
+    }
+    const hungUp = new AbortController();
+    reply.raw.once('close', () => hungUp.abort());
+    return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, hungUp.signal);
+  }
+
+  @Post('task/:taskId/runs/:runId/claim')
+  @ApiTags('queue: workers')
+  @RequireScopes(CLAIM_TASK_SCOPES)
+  @Operation({ summary: 'Claim one named run', stability: 'deprecated', response: TaskClaim, errors: [...BODY, ...GONE_OR_CHANGED] })
+  claimTask(
+    @CallerOf() caller: Caller,
+    @TaskId() taskId: string,
+    @RunId() runId: string,
+    @Payload() request: ClaimTaskRequest,
+  ): Promise<TaskClaim> {
+    return this.claimingTask.claimTask(taskId, runNumber(runId), request, caller);
+  }
+
+  @Post('task/:taskId/runs/:runId/reclaim')
+  @ApiTags('queue: workers')
+  @OwnRun()
+  @RequireScopes('queue:reclaim-task:<taskId>/<runId>')
+  @Operation({
+    summary: 'Extend the lease of a run',
+    description: 'takenUntil never moves back. A worker that lost its lease is told so, and why (409).',
+    response: TaskReclaim,
+    errors: GONE_OR_CHANGED,
+  })
+  reclaimTask(@TaskId() taskId: string, @RunId() runId: string): Promise<TaskReclaim> {
+    return this.reclaiming.reclaimTask(taskId, runNumber(runId));
+  }
+
+  @Post('task/:taskId/runs/:runId/completed')
+  @ApiTags('queue: workers')
+  @OwnRun()
+  @RequireScopes('queue:resolve-task:<taskId>/<runId>')
+  @Operation({ summary: 'Report a run completed', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
+  reportCompleted(@TaskId() taskId: string, @RunId() runId: string, @Req() { body }: ApiRequest): Promise<TaskStatusResponse> {
+    const state = (body as { success?: unknown } | undefined)?.success === false ? 'failed' : 'completed'; // an old way to say failed
+    return this.resolving.resolve(taskId, runNumber(runId), state, state);
+  }
+
+  @Post('task/:taskId/runs/:runId/failed')
+  @ApiTags('queue: workers')
+  @OwnRun()
+  @RequireScopes('queue:resolve-task:<taskId>/<runId>')
+  @Operation({ summary: 'Report a run failed', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
+  reportFailed(@TaskId() taskId: string, @RunId() runId: string): Promise<TaskStatusResponse> {
+    return this.resolving.resolve(taskId, runNumber(runId), 'failed', 'failed');
+  }
+
+  @Post('task/:taskId/runs/:runId/exception')
+  @ApiTags('queue: workers')
+  @OwnRun()
+  @RequireScopes('queue:resolve-task:<taskId>/<runId>')
+  @Operation({
+    summary: 'Report that a run could not be carried out',
+    description: 'worker-shutdown and intermittent-task are tried again while retries are left.',
+    response: TaskStatusResponse,
+    errors: [...BODY, ...GONE_OR_CHANGED],
+  })
+  reportException(
+    @TaskId() taskId: string,
+    @RunId() runId: string,
+    @Payload() { reason }: TaskExceptionRequest,
+  ): Promise<TaskStatusResponse> {
+    return this.resolving.exception(taskId, runNumber(runId), reason);
+  }
+
+  @Get('pending/:taskQueueId')
+  @ApiTags('queue: task queues')
+  @RequireScopes('queue:pending-count:<taskQueueId>')
+  @Operation({ summary: 'Count the pending tasks of a queue', stability: 'deprecated', response: PendingTasksResponse })
+  async pendingTasks(@TaskQueueId() taskQueueId: string): Promise<PendingTasksResponse> {
+    const { claimedTasks: _, ...pending } = await this.tasks.counts(taskQueueId);
+    return pending;
+  }
+
+  @Get('task-queues/:taskQueueId/counts')
+  @ApiTags('queue: task queues')
+  @RequireScopes({ AllOf: ['queue:pending-count:<taskQueueId>', 'queue:claimed-count:<taskQueueId>'] })
+  @Operation({ summary: 'Count the pending and the claimed tasks of a queue', response: TaskQueueCountsResponse })
+  taskQueueCounts(@TaskQueueId() taskQueueId: string): Promise<TaskQueueCountsResponse> {
+    return this.tasks.counts(taskQueueId);
+  }
+}
+
+/** Beyond 1000 there are no runs; the number must also fit Postgres's smallint. */
+function runNumber(runId: string): number {
+  return Math.min(Number(runId), 32_767);
+}

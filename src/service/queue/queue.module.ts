@@ -1,0 +1,32 @@
+import { Module } from '@nestjs/common';
+import { ClaimDesk } from './claims/claim-desk.js';
+import { ClaimTaskService } from './claims/claim-task.service.js';
+import { ClaimWorkService } from './claims/claim-work.service.js';
+import { LendCredentials } from './claims/lend-credentials.js';
+import { ReclaimTaskService } from './claims/reclaim-task.service.js';
+import { ControlTaskService } from './control-task.service.js';
+import { CreateTaskService } from './create-task.service.js';
+import { FindTask } from './find-task.service.js';
+import { QueueController } from './queue.controller.js';
+import { ResolveRunService } from './resolve-run.service.js';
+import { SettleService } from './settle.service.js';
+import { SweepService } from './sweep.service.js';
+
+/** Tasks and their runs. */
+@Module({
+  controllers: [QueueController],
+  providers: [
+    FindTask,
+    CreateTaskService,
+    ControlTaskService,
+    ClaimDesk,
+    ClaimWorkService,
+    ClaimTaskService,
+    ReclaimTaskService,
+    LendCredentials,
+    ResolveRunService,
+    SettleService,
+    SweepService,
+  ],
+})
+export class QueueModule {}

@@ -1,0 +1,19 @@
+import { statement } from '../../postgres/sql.js';
+
+/** Runs whose lease lapsed and that have no retry left: exception (claim-expired). $1 at most so many */
+export const failLapsed = statement<{ taskId: string; hasDependents: boolean }>(
+  'fail-lapsed',
+  `
+with lapsed as materialized (
+  select task_id from task
+   where due <= now() and state = 'running' and taken_until <= now() and deadline > now() and retries_left = 0
+   order by due
+   limit $1
+     for update skip locked
+)
+update task
+   set state = 'exception', reason_resolved = 'claim-expired', resolved = now(), due = case when task.has_dependents then now() end
+  from lapsed
+ where task.task_id = lapsed.task_id
+returning task.task_id as "taskId", task.has_dependents as "hasDependents"`,
+);

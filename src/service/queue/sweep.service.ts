@@ -1,0 +1,90 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Config } from '../config.js';
+import { Logger } from '../http/logger.js';
+import { Sql, type Statement } from '../postgres/sql.js';
+import { ClaimDesk } from './claims/claim-desk.js';
+import { SettleService } from './settle.service.js';
+import { deleteExpired } from './sql/delete-expired.js';
+import { failLapsed } from './sql/fail-lapsed.js';
+import { failOverdue } from './sql/fail-overdue.js';
+import { findUnsettled } from './sql/find-unsettled.js';
+import { rearmDue } from './sql/rearm-due.js';
+import { retryLapsed } from './sql/retry-lapsed.js';
+
+const BATCH = 200;
+const MOST_BATCHES = 50;
+const EXPIRY_MS = 10 * 60 * 1000;
+
+/**
+ * What time does to tasks: lapsed leases, deadlines, expiry. Every replica sweeps; rows that another one holds are skipped. All
+ * decisions are the statements', by the database's clock.
+ */
+@Injectable()
+export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+  private current: Promise<void> = Promise.resolve();
+  private lastExpiry = 0;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly desk: ClaimDesk,
+    private readonly settling: SettleService,
+    private readonly config: Config,
+    private readonly logger: Logger,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.sweepSoon();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    await this.current;
+  }
+
+  /** One round, to its end. */
+  async sweep(): Promise<void> {
+    const { deadlineDelay } = this.config;
+    await this.drain(rearmDue, [deadlineDelay, BATCH], () => undefined);
+    await this.drain(retryLapsed, [deadlineDelay, BATCH], ({ taskQueueId }) => this.desk.announce(taskQueueId));
+    await this.drain(failLapsed, [BATCH], (task) => this.settling.settle(task));
+    await this.drain(failOverdue, [deadlineDelay, BATCH], (task) => this.settling.settle(task));
+    await this.drain(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true }));
+  }
+
+  /** Forgets what has expired. */
+  async expire(): Promise<void> {
+    await this.drain(deleteExpired, [BATCH], () => undefined);
+  }
+
+  private sweepSoon(): void {
+    if (this.stopped) return;
+    const wait = this.config.sweepInterval * 1000 * (0.75 + Math.random() / 2); // so that replicas do not march in step
+    this.timer = setTimeout(() => {
+      this.current = this.round().finally(() => this.sweepSoon());
+    }, wait);
+    this.timer.unref();
+  }
+
+  private async round(): Promise<void> {
+    try {
+      await this.sweep();
+      if (Date.now() - this.lastExpiry < EXPIRY_MS) return;
+      this.lastExpiry = Date.now();
+      await this.expire();
+    } catch (err) {
+      this.logger.warn({ err }, 'sweep failed; the next one tries again');
+    }
+  }
+
+  /** Runs a statement until it finds less than a batch, and does for each row what follows. */
+  private async drain<Row>(statement: Statement<Row>, parameters: unknown[], follow: (row: Row) => unknown): Promise<void> {
+    for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
+      const rows = await this.sql.query(statement, parameters);
+      for (const row of rows) await follow(row);
+      if (rows.length < BATCH) return;
+    }
+  }
+}

@@ -1,0 +1,303 @@
+import { PROJECT_ID, PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
+import { Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
+import { PRIORITIES, type Priority } from './priority.js';
+import { REASONS_CREATED, REASONS_RESOLVED, RUN_STATES, TASK_STATES, WORKER_REASONS, type WorkerReason } from './run-state.js';
+
+const SOURCE = { pattern: /^(https?:\/\/|ssh:\/\/|git@)/, description: 'a link that begins with http://, https://, ssh:// or git@' };
+
+export class TaskMetadata {
+  @Text({ maxLength: 255 })
+  name!: string;
+
+  @Text({ maxLength: 32_768, description: 'For people, as Markdown' })
+  description!: string;
+
+  @Text({ maxLength: 255, description: 'Whom to ask: an e-mail address, for example' })
+  owner!: string;
+
+  @Text({ maxLength: 4096, rule: SOURCE, description: 'A link to where the task comes from' })
+  source!: string;
+}
+
+const CREATED = 'When the definition was made; within 15 minutes of now';
+const DEADLINE = 'When the task must have ended; at most MAX_TASK_DEADLINE_DAYS ahead';
+const EXPIRES = 'When the task is forgotten; a year after the deadline when absent';
+
+/** What a creator sends. Absent fields have the defaults named here. */
+export class CreateTaskRequest {
+  @Text({ rule: PROVISIONER_ID, optional: true, description: 'With workerType, another way to name the task queue' })
+  provisionerId?: string;
+
+  @Text({ rule: WORKER_TYPE, optional: true })
+  workerType?: string;
+
+  @Text({ rule: TASK_QUEUE_ID, optional: true, description: 'Where the task waits for a worker' })
+  taskQueueId?: string;
+
+  @Text({ rule: WORKER_PART, default: '-', description: 'Who schedules; one per task group' })
+  schedulerId!: string;
+
+  @Text({ rule: PROJECT_ID, default: 'none' })
+  projectId!: string;
+
+  @Text({ rule: SLUGID, optional: true, description: 'The task id when absent' })
+  taskGroupId?: string;
+
+  @ListOf(SLUGID, { default: [], maxItems: 10_000, unique: true, description: 'Tasks that must end before this one starts' })
+  dependencies!: string[];
+
+  @OneOf(['all-completed', 'all-resolved'], { default: 'all-completed', description: 'How the dependencies must end' })
+  requires!: 'all-completed' | 'all-resolved';
+
+  @ListOf({ minLength: 1, maxLength: 249 }, { default: [], maxItems: 64, unique: true, description: 'Extra routing keys of its messages' })
+  routes!: string[];
+
+  @OneOf(PRIORITIES, { default: 'lowest' })
+  priority!: Priority;
+
+  @Integer({ minimum: 0, maximum: 49, default: 5, description: 'How often a run that the infrastructure ended is tried again' })
+  retries!: number;
+
+  @Timestamp({ description: CREATED })
+  created!: string;
+
+  @Timestamp({ description: DEADLINE })
+  deadline!: string;
+
+  @Timestamp({ optional: true, description: EXPIRES })
+  expires?: string;
+
+  @Scopes({ default: [], description: 'What the task may do; the creator must hold all of it' })
+  scopes!: string[];
+
+  @JsonObject({ description: 'What the worker is to do; its shape is between creator and worker' })
+  payload!: Record<string, unknown>;
+
+  @Nested(() => TaskMetadata)
+  metadata!: TaskMetadata;
+
+  @TextMap({ maxLength: 4096, default: {}, description: 'For searching' })
+  tags!: Record<string, string>;
+
+  @JsonObject({ default: {}, description: 'Anything else' })
+  extra!: Record<string, unknown>;
+}
+
+/** A definition with every field filled in. */
+export class TaskDefinitionResponse {
+  @Text({ rule: PROVISIONER_ID })
+  provisionerId!: string;
+
+  @Text({ rule: WORKER_TYPE })
+  workerType!: string;
+
+  @Text({ rule: TASK_QUEUE_ID })
+  taskQueueId!: string;
+
+  @Text({ rule: WORKER_PART })
+  schedulerId!: string;
+
+  @Text({ rule: PROJECT_ID })
+  projectId!: string;
+
+  @Text({ rule: SLUGID })
+  taskGroupId!: string;
+
+  @ListOf(SLUGID)
+  dependencies!: string[];
+
+  @OneOf(['all-completed', 'all-resolved'])
+  requires!: 'all-completed' | 'all-resolved';
+
+  @ListOf({ maxLength: 249 })
+  routes!: string[];
+
+  @OneOf(PRIORITIES, { description: 'As it is now' })
+  priority!: Priority;
+
+  @Integer({ minimum: 0, maximum: 49 })
+  retries!: number;
+
+  @Timestamp()
+  created!: string;
+
+  @Timestamp()
+  deadline!: string;
+
+  @Timestamp()
+  expires!: string;
+
+  @Scopes()
+  scopes!: string[];
+
+  @JsonObject()
+  payload!: Record<string, unknown>;
+
+  @Nested(() => TaskMetadata)
+  metadata!: TaskMetadata;
+
+  @TextMap({ maxLength: 4096 })
+  tags!: Record<string, string>;
+
+  @JsonObject()
+  extra!: Record<string, unknown>;
+}
+
+export class TaskRun {
+  @Integer({ minimum: 0, maximum: 1000 })
+  runId!: number;
+
+  @OneOf(RUN_STATES)
+  state!: string;
+
+  @OneOf(REASONS_CREATED)
+  reasonCreated!: string;
+
+  @OneOf(REASONS_RESOLVED, { optional: true })
+  reasonResolved?: string;
+
+  @Text({ rule: WORKER_PART, optional: true })
+  workerGroup?: string;
+
+  @Text({ rule: WORKER_PART, optional: true })
+  workerId?: string;
+
+  @Timestamp({ optional: true, description: 'When the lease lapses, or would have' })
+  takenUntil?: string;
+
+  @Timestamp()
+  scheduled!: string;
+
+  @Timestamp({ optional: true })
+  started?: string;
+
+  @Timestamp({ optional: true })
+  resolved?: string;
+}
+
+export class TaskStatus {
+  @Text({ rule: SLUGID })
+  taskId!: string;
+
+  @Text({ rule: PROVISIONER_ID })
+  provisionerId!: string;
+
+  @Text({ rule: WORKER_TYPE })
+  workerType!: string;
+
+  @Text({ rule: TASK_QUEUE_ID })
+  taskQueueId!: string;
+
+  @Text({ rule: WORKER_PART })
+  schedulerId!: string;
+
+  @Text({ rule: PROJECT_ID })
+  projectId!: string;
+
+  @Text({ rule: SLUGID })
+  taskGroupId!: string;
+
+  @OneOf(PRIORITIES)
+  priority!: Priority;
+
+  @Timestamp()
+  deadline!: string;
+
+  @Timestamp()
+  expires!: string;
+
+  @Integer({ minimum: 0, maximum: 999 })
+  retriesLeft!: number;
+
+  @OneOf(TASK_STATES)
+  state!: string;
+
+  @NestedList(() => TaskRun)
+  runs!: TaskRun[];
+}
+
+export class TaskStatusResponse {
+  @Nested(() => TaskStatus)
+  status!: TaskStatus;
+}
+
+export class ClaimTaskRequest {
+  @Text({ rule: WORKER_PART })
+  workerGroup!: string;
+
+  @Text({ rule: WORKER_PART })
+  workerId!: string;
+}
+
+export class ClaimWorkRequest extends ClaimTaskRequest {
+  @Integer({ minimum: 1, maximum: 32, default: 1, description: 'How many tasks the worker can take now' })
+  tasks!: number;
+}
+
+export class RunCredentials {
+  @Text({ description: 'task-client/<taskId>/<runId>/on/<workerGroup>/<workerId>/until/<takenUntil>' })
+  clientId!: string;
+
+  @Text({})
+  accessToken!: string;
+
+  @Text({ description: 'JSON as a text' })
+  certificate!: string;
+}
+
+export class TaskReclaim {
+  @Nested(() => TaskStatus)
+  status!: TaskStatus;
+
+  @Integer({ minimum: 0, maximum: 1000 })
+  runId!: number;
+
+  @Text({ rule: WORKER_PART })
+  workerGroup!: string;
+
+  @Text({ rule: WORKER_PART })
+  workerId!: string;
+
+  @Timestamp({ description: 'When the lease lapses unless it is reclaimed' })
+  takenUntil!: string;
+
+  @Integer({ minimum: 1, description: 'Larger for every claim of the task: a resource that has seen a larger one refuses a smaller' })
+  fence!: number;
+
+  @Nested(() => RunCredentials, { description: 'Good for this run alone, and only while it lasts' })
+  credentials!: RunCredentials;
+}
+
+export class TaskClaim extends TaskReclaim {
+  @Nested(() => TaskDefinitionResponse)
+  task!: TaskDefinitionResponse;
+}
+
+export class ClaimWorkResponse {
+  @NestedList(() => TaskClaim)
+  tasks!: TaskClaim[];
+}
+
+export class TaskExceptionRequest {
+  @OneOf(WORKER_REASONS, { description: 'worker-shutdown and intermittent-task are retried' })
+  reason!: WorkerReason;
+}
+
+export class PendingTasksResponse {
+  @Text({ rule: PROVISIONER_ID })
+  provisionerId!: string;
+
+  @Text({ rule: WORKER_TYPE })
+  workerType!: string;
+
+  @Text({ rule: TASK_QUEUE_ID })
+  taskQueueId!: string;
+
+  @Integer({ minimum: 0 })
+  pendingTasks!: number;
+}
+
+export class TaskQueueCountsResponse extends PendingTasksResponse {
+  @Integer({ minimum: 0 })
+  claimedTasks!: number;
+}

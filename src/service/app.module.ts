@@ -1,0 +1,44 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { AuthModule } from './auth/auth.module.js';
+import { Config } from './config.js';
+import { ApiErrorFilter } from './http/api-error.filter.js';
+import { CallerGuard } from './http/caller.guard.js';
+import { Logger } from './http/logger.js';
+import { AuthStatusController, ProcessStatusController, QueueStatusController } from './http/status.controller.js';
+import { Keys } from './keys.js';
+import { Bulletin } from './postgres/bulletin.js';
+import { Sql } from './postgres/sql.js';
+import { QueueModule } from './queue/queue.module.js';
+
+/** What the rooms are handed: made at the composition root, in this order. */
+export interface Foundations {
+  config: Config;
+  keys: Keys;
+  logger: Logger;
+  sql: Sql;
+  bulletin: Bulletin;
+}
+
+/** The application: the rooms on their foundations, behind one guard and one filter. */
+@Global()
+@Module({
+  imports: [AuthModule, QueueModule],
+  controllers: [QueueStatusController, AuthStatusController, ProcessStatusController],
+})
+export class AppModule {
+  static on({ config, keys, logger, sql, bulletin }: Foundations): DynamicModule {
+    const foundations = [
+      { provide: Config, useValue: config },
+      { provide: Keys, useValue: keys },
+      { provide: Logger, useValue: logger },
+      { provide: Sql, useValue: sql },
+      { provide: Bulletin, useValue: bulletin },
+    ];
+    return {
+      module: AppModule,
+      providers: [...foundations, { provide: APP_GUARD, useClass: CallerGuard }, { provide: APP_FILTER, useClass: ApiErrorFilter }],
+      exports: foundations.map(({ provide }) => provide),
+    };
+  }
+}

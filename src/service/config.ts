@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isScope } from '../scopes/scope.js';
+import { CLIENT_ID } from './http/identifiers.js';
+
+/** A client from configuration: it exists as long as the configuration says so. */
+export interface StaticClient {
+  clientId: string;
+  accessToken: string;
+  scopes: string[];
+  description: string;
+}
+
+/** What the environment says, checked. Durations are seconds. */
+export class Config {
+  readonly port!: number;
+  readonly host!: string;
+  /** Without a trailing slash. */
+  readonly rootUrl!: string;
+  readonly dataDir!: string;
+  /** Absent: the embedded Postgres under dataDir. */
+  readonly databaseUrl: string | undefined;
+  /** Absent: kept in a file under dataDir. */
+  readonly masterKey: string | undefined;
+  /** Absent: one bootstrap client that may do anything. */
+  readonly staticClients: readonly StaticClient[] | undefined;
+  readonly anonymousScopes!: readonly string[];
+  readonly claimTimeout!: number;
+  readonly credentialsGrace!: number;
+  readonly claimPoll!: number;
+  readonly deadlineDelay!: number;
+  readonly sweepInterval!: number;
+  readonly maxTaskDeadlineDays!: number;
+  readonly taskMaxDependencies!: number;
+  readonly logLevel!: string;
+}
+
+/** The environment is not what the service needs; the message names each variable and its fix. */
+export class ConfigError extends Error {}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const DAY = 86_400;
+
+/** Reads the configuration. An empty variable counts as absent. Throws ConfigError naming everything that is wrong at once. */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const problems: string[] = [];
+  const given = (name: string) => environment[name]?.trim() || undefined;
+  const attempt = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
+    const text = given(name);
+    try {
+      return text === undefined ? fallback : parse(text);
+    } catch (error) {
+      problems.push(`${name}: ${(error as Error).message}`);
+      return fallback;
+    }
+  };
+  const seconds = (name: string, fallback: number, least: number, most: number) =>
+    attempt(name, fallback, (text) => number(text, least, most, 'seconds'));
+  const whole = (name: string, fallback: number, least: number, most: number) =>
+    attempt(name, fallback, (text) => number(text, least, most, 'whole number'));
+
+  const port = whole('PORT', 8080, 0, 65_535);
+  const config: Config = {
+    port,
+    host: given('HOST') ?? 'localhost',
+    rootUrl: attempt('ROOT_URL', `http://localhost:${port}`, rootUrl),
+    dataDir: path.resolve(given('DATA_DIR') ?? 'data'),
+    databaseUrl: attempt('DATABASE_URL', undefined, databaseUrl),
+    masterKey: attempt('MASTER_KEY', undefined, masterKey),
+    staticClients: attempt('STATIC_CLIENTS', undefined, staticClients),
+    anonymousScopes: attempt('ANONYMOUS_SCOPES', [], scopeList),
+    claimTimeout: seconds('CLAIM_TIMEOUT', 1200, 1, 7 * DAY),
+    credentialsGrace: seconds('CREDENTIALS_GRACE', 900, 0, 7 * DAY),
+    claimPoll: seconds('CLAIM_POLL', 20, 0, 28), // the JS client gives up after 30 s
+    deadlineDelay: seconds('DEADLINE_DELAY', 60, 0, DAY),
+    sweepInterval: seconds('SWEEP_INTERVAL', 2, 0.05, 600),
+    maxTaskDeadlineDays: whole('MAX_TASK_DEADLINE_DAYS', 5, 1, 365),
+    taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
+    logLevel: attempt('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
+  };
+  if (problems.length > 0)
+    throw new ConfigError(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  return Object.freeze(config);
+}
+
+function number(text: string, least: number, most: number, unit: 'seconds' | 'whole number'): number {
+  const value = Number(text);
+  const right = Number.isFinite(value) && value >= least && value <= most && (unit === 'seconds' || Number.isInteger(value));
+  if (right) return value;
+  throw new Error(
+    `${JSON.stringify(text)} is not a ${unit === 'seconds' ? 'number of seconds' : unit} from ${least} to ${most}; set one or leave it unset`,
+  );
+}
+
+function oneOf(words: readonly string[]) {
+  return (text: string): string => {
+    if (words.includes(text)) return text;
+    throw new Error(`${JSON.stringify(text)} is unknown; set one of ${words.join(', ')}`);
+  };
+}
+
+function rootUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username) return text.replace(/\/+$/, '');
+  throw new Error(`${JSON.stringify(text)} is not a root URL; set one like https://tasks.example.com`);
+}
+
+function databaseUrl(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text)) return text;
+  throw new Error('is not a Postgres URL; set one like postgres://user:password@host:5432/database, or leave it unset'); // may hold a password: not shown
+}
+
+function masterKey(text: string): string {
+  if (text.length >= 32) return text;
+  throw new Error('is shorter than 32 characters; make one with: openssl rand -base64 32');
+}
+
+function scopeList(text: string): string[] {
+  const list: unknown = text.startsWith('[') ? json(text) : text.split(/\s+/);
+  if (Array.isArray(list) && list.every(isScope)) return list;
+  throw new Error('is not a list of scopes; set scopes separated by spaces, or a JSON array of them');
+}
+
+/** A JSON array, or `@` and the path of a file that holds one: access tokens need not be in the environment. */
+function staticClients(text: string): StaticClient[] {
+  const list = json(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text);
+  if (!Array.isArray(list)) throw new Error('is not a JSON array of {clientId, accessToken, scopes, description?}');
+  const clients = list.map(staticClient);
+  const twice = clients.find((client, index) => clients.findIndex((other) => other.clientId === client.clientId) !== index);
+  if (twice) throw new Error(`names ${twice.clientId} twice; keep one`);
+  return clients;
+}
+
+function staticClient(entry: unknown, index: number): StaticClient {
+  const wrong = (what: string) => new Error(`entry ${index}: ${what}`);
+  if (typeof entry !== 'object' || entry === null) throw wrong('is not an object {clientId, accessToken, scopes, description?}');
+  const { clientId, accessToken, scopes, description = '', ...unknown } = entry as Record<string, unknown>;
+  if (typeof clientId !== 'string' || !CLIENT_ID.pattern.test(clientId)) throw wrong(`clientId must be ${CLIENT_ID.description}`);
+  if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
+    throw wrong('accessToken must be 22 to 66 letters, digits, - or _; make one with: openssl rand -hex 32');
+  }
+  if (!Array.isArray(scopes) || !scopes.every(isScope))
+    throw wrong('scopes must be an array of scopes without space, double quote and backslash');
+  if (typeof description !== 'string') throw wrong('description must be a text');
+  if (Object.keys(unknown).length > 0) throw wrong(`has unknown fields: ${Object.keys(unknown).join(', ')}`);
+  return { clientId, accessToken, scopes, description };
+}
+
+/** JSON.parse quotes the text in its message; here the text may be a secret. */
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('is not JSON');
+  }
+}

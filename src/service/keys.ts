@@ -1,0 +1,41 @@
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** All that is derived from the master key. Replicas with one master key agree on all of it, and nothing of it is stored. */
+export abstract class Keys {
+  /** Encrypts access tokens at rest. */
+  abstract readonly storage: Buffer;
+  /** Signs the credentials of runs. */
+  abstract readonly issuer: string;
+  /** The access token of the bootstrap client. */
+  abstract readonly bootstrap: string;
+  /** Tells, without revealing it, whether a database was written with this master key. */
+  abstract readonly check: Buffer;
+}
+
+export function deriveKeys(masterKey: string): Keys {
+  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', masterKey, 'leasehold', purpose, 32));
+  return {
+    storage: derive('storage'),
+    issuer: derive('issuer').toString('base64url'),
+    bootstrap: derive('bootstrap').toString('base64url'),
+    check: createHmac('sha256', derive('check')).update('leasehold').digest(),
+  };
+}
+
+/** The master key kept in `<dataDir>/master.key` (0600); made at the first start. Replicas that start at once agree on one. */
+export function keptMasterKey(dataDir: string): string {
+  const file = path.join(dataDir, 'master.key');
+  mkdirSync(dataDir, { recursive: true });
+  if (!existsSync(file)) {
+    try {
+      writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+  const key = readFileSync(file, 'utf8').trim();
+  if (key.length < 32) throw new Error(`${file} holds no master key; restore it, or remove the file and the database to begin anew`);
+  return key;
+}

@@ -1,0 +1,121 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { DataSource } from 'typeorm';
+import { AppModule, type Foundations } from './app.module.js';
+import { claimKeyCheck } from './auth/auth-version.js';
+import { BOOTSTRAP_CLIENT } from './auth/registry.js';
+import { type Config, ConfigError } from './config.js';
+import { createHttpAdapter } from './http/http-server.js';
+import { createLogger } from './http/logger.js';
+import { createOpenApiDocument } from './http/openapi.js';
+import { serveOpenApi } from './http/openapi-page.js';
+import { deriveKeys, type Keys, keptMasterKey } from './keys.js';
+import { Bulletin } from './postgres/bulletin.js';
+import { createDataSource } from './postgres/data-source.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded-postgres.js';
+import { migrate } from './postgres/migrate.js';
+import { Sql } from './postgres/sql.js';
+
+export interface RunningService {
+  /** Where it listens, with the port it was given if that was 0. */
+  url: string;
+  /** The database it uses, for tools; it may hold a password. */
+  databaseUrl: string;
+  /** Where the credentials of the bootstrap client are, if there is one. */
+  credentialsFile?: string;
+  /** Something the operator should know. */
+  notice?: string;
+  app: NestFastifyApplication;
+  /** Settles when the embedded Postgres ends by itself; the service cannot go on without it. */
+  failed: Promise<string>;
+  /** Finishes what is under way, then stops everything that was started. */
+  close(): Promise<void>;
+}
+
+/** Starts the whole service: database, migrations, HTTP. What was started is stopped again if a later part fails. */
+export async function startService(config: Config): Promise<RunningService> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const stop of undo.splice(0).reverse()) await stop();
+  };
+  try {
+    const keys = deriveKeys(config.masterKey ?? keptMasterKey(config.dataDir));
+    const embedded = config.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir }) : undefined;
+    if (embedded) undo.push(() => embedded.stop());
+    const databaseUrl = embedded?.url ?? (config.databaseUrl as string);
+    const dataSource = await connect(databaseUrl);
+    undo.push(() => dataSource.destroy());
+    await migrate(dataSource, databaseUrl);
+    const sql = new Sql(dataSource);
+    await assertMasterKey(sql, keys);
+    const bulletin = new Bulletin(databaseUrl);
+    undo.push(() => bulletin.close());
+    await bulletin.open();
+    const app = await createApp({ config, keys, logger: createLogger(config.logLevel), sql, bulletin });
+    undo.push(() => app.close());
+    await app.listen(config.port, config.host);
+    const url = (await app.getUrl()).replace(/\/\/(\[::1?\]|127\.0\.0\.1|0\.0\.0\.0)/, '//localhost');
+    return { ...described(config, keys, url, embedded), url, databaseUrl, app, failed: embedded?.exited ?? new Promise(() => {}), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The application without a database behind it is enough to write the contract: see `npm run generate`. */
+export async function createApp(
+  foundations: Foundations & { logger: ReturnType<typeof createLogger> },
+  preview = false,
+): Promise<NestFastifyApplication> {
+  const adapter = createHttpAdapter(foundations.logger);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(foundations), adapter, {
+    bodyParser: false,
+    logger: false,
+    abortOnError: false,
+    preview,
+  });
+  serveOpenApi(app, createOpenApiDocument(app));
+  return app;
+}
+
+async function connect(databaseUrl: string): Promise<DataSource> {
+  const dataSource = createDataSource(databaseUrl);
+  try {
+    return await dataSource.initialize();
+  } catch (cause) {
+    throw new ConfigError(`The database cannot be reached: ${(cause as Error).message}. Check DATABASE_URL`, { cause });
+  }
+}
+
+/** With another master key no stored access token could be read, and replicas would not believe one another's credentials. */
+async function assertMasterKey(sql: Sql, keys: Keys): Promise<void> {
+  const [row] = await sql.query(claimKeyCheck, [keys.check]);
+  if (row?.keyCheck.equals(keys.check)) return;
+  throw new ConfigError(
+    'MASTER_KEY is not the one this database was written with; set MASTER_KEY (or DATA_DIR/master.key) to the former one',
+  );
+}
+
+/** Writes what a client needs to be told into a file that only we can read, ready to be sourced by a shell. */
+function described(config: Config, keys: Keys, url: string, embedded: EmbeddedPostgres | undefined) {
+  const notice = embedded?.notice === undefined ? {} : { notice: embedded.notice };
+  if (config.staticClients) return notice;
+  const rootUrl = config.port === 0 ? url : config.rootUrl;
+  const lines = {
+    TASKCLUSTER_ROOT_URL: rootUrl,
+    TASKCLUSTER_CLIENT_ID: BOOTSTRAP_CLIENT,
+    TASKCLUSTER_ACCESS_TOKEN: keys.bootstrap,
+  };
+  const credentialsFile = path.join(config.dataDir, 'credentials.env');
+  mkdirSync(config.dataDir, { recursive: true });
+  writeFileSync(
+    credentialsFile,
+    Object.entries(lines)
+      .map(([name, value]) => `export ${name}=${value}\n`)
+      .join(''),
+    { mode: 0o600 },
+  );
+  return { ...notice, credentialsFile };
+}

@@ -1,0 +1,97 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import supertest from 'supertest';
+import { authorizationHeader } from '../../src/credentials/hawk.js';
+import { assertContract } from './contract.js';
+
+export interface Credentials {
+  clientId: string;
+  accessToken: string;
+  certificate?: string;
+}
+
+export interface RequestOptions {
+  body?: unknown;
+  headers?: Record<string, string>;
+  authorizedScopes?: string[];
+  /** Sends this instead of signing. */
+  authorization?: string;
+}
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests read what the contract has checked
+  body: any;
+  headers: Record<string, string>;
+}
+
+/** Calls the API over HTTP as one caller, and holds every answer against openapi.yaml. */
+export class Api {
+  constructor(
+    readonly url: string,
+    readonly credentials?: Credentials,
+  ) {}
+
+  /** The same service as another caller; without credentials: anonymously. */
+  as(credentials?: Credentials): Api {
+    return new Api(this.url, credentials);
+  }
+
+  get(path: string, options: RequestOptions = {}): Promise<Answer> {
+    return this.request('get', path, options);
+  }
+
+  post(path: string, body?: unknown, options: RequestOptions = {}): Promise<Answer> {
+    return this.request('post', path, { body, ...options });
+  }
+
+  put(path: string, body?: unknown, options: RequestOptions = {}): Promise<Answer> {
+    return this.request('put', path, { body, ...options });
+  }
+
+  delete(path: string, options: RequestOptions = {}): Promise<Answer> {
+    return this.request('delete', path, options);
+  }
+
+  /** `path` begins with /queue/v1 or /auth/v1, or anything else that does not begin with /api. */
+  async request(method: 'get' | 'post' | 'put' | 'delete' | 'head', path: string, options: RequestOptions = {}): Promise<Answer> {
+    const resource = /^\/(queue|auth)\/v1\//.test(path) ? `/api${path}` : path;
+    let call = supertest(this.url)[method](resource);
+    const authorization = options.authorization ?? this.sign(method, resource, options.authorizedScopes);
+    if (authorization !== undefined) call = call.set('authorization', authorization);
+    for (const [name, value] of Object.entries(options.headers ?? {})) call = call.set(name, value);
+    if (options.body !== undefined) call = call.send(options.body as object);
+    const { status, body, headers } = await call;
+    if (method !== 'head') assertContract(method, resource, status, body);
+    return { status, body, headers: headers as Record<string, string> };
+  }
+
+  private sign(method: string, resource: string, authorizedScopes?: string[]): string | undefined {
+    if (!this.credentials) return undefined;
+    const { hostname, port } = new URL(this.url);
+    const request = { method: method.toUpperCase(), resource, host: hostname, port: Number(port) };
+    return authorizationHeader(this.credentials, request, {
+      nowMs: Date.now(),
+      nonce: randomBytes(6).toString('base64url'),
+      ...(authorizedScopes ? { authorizedScopes } : {}),
+    });
+  }
+}
+
+/** A random UUID as 22 characters. */
+export function slugid(): string {
+  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
+}
+
+/** A definition that createTask accepts now. */
+export function definition(overrides: Record<string, unknown> = {}): Record<string, unknown> {
+  const in_ = (ms: number) => new Date(Date.now() + ms).toISOString();
+  return {
+    taskQueueId: 'test/queue',
+    created: in_(0),
+    deadline: in_(3_600_000),
+    expires: in_(86_400_000),
+    payload: { command: ['true'] },
+    metadata: { name: 'test', description: 'a task of a test', owner: 'test@example.com', source: 'https://example.com/test' },
+    ...overrides,
+  };
+}

@@ -879,7 +879,7 @@ export interface components {
             port: number;
             /** @description The Authorization header, if there was one */
             authorization?: string;
-            /** @description Where the request came from: an IP address */
+            /** @description the IP address, version 4 or 6, that the request came from */
             sourceIp?: string;
         };
         AuthenticateHawkResponse: {
@@ -2807,6 +2807,8 @@ export interface operations {
              *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
              *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
             400: {
                 headers: {

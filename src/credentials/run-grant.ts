@@ -57,16 +57,19 @@ export function runScopes(run: Omit<HeldRun, 'takenUntil'>): string[] {
   return [...new Set([runRole(run), ...ownRunScopes(run), createArtifactScope(run), ...scopes])];
 }
 
-function isWorkerIdentity(scope: string, { workerGroup, workerId }: RunHolder): boolean {
-  return ['assume:worker-id:', 'queue:worker-id:'].some(
-    (prefix) => scope.startsWith(prefix) && satisfies(scope, `${prefix}${workerGroup}/${workerId}`),
+/** Whether a scope lets its holder act as this worker, by name or by a pattern under `worker-id:`. */
+export function isWorkerIdentity(scope: string, { workerGroup, workerId }: Pick<HeldRun, 'workerGroup' | 'workerId'>): boolean {
+  return ['assume:worker-id', 'queue:worker-id'].some(
+    (name) => scope.startsWith(name) && satisfies(scope, `${name}:${workerGroup}/${workerId}`),
   );
 }
 
 /** What the certificate lists: everything while that is short, otherwise only the role, which authentication expands to the same. */
 export function certificateScopes(run: Omit<HeldRun, 'takenUntil'>): string[] {
   const scopes = runScopes(run);
-  return JSON.stringify(scopes).length <= SCOPES_BUDGET ? scopes : [runRole(run)];
+  const repeated = run.taskScopes; // a proxy repeats them as they are, duplicates included
+  const longest = Math.max(JSON.stringify(scopes).length, JSON.stringify(repeated).length);
+  return longest <= SCOPES_BUDGET ? scopes : [runRole(run)];
 }
 
 /** A run as the database sees it now. */
@@ -93,5 +96,6 @@ export function whyRunIsOver({ taskId, runId }: RunId, run: RunState | undefined
   const name = `run ${runId} of task ${taskId}`;
   if (!run) return `The credentials are those of ${name}, which does not exist any more`;
   if (run.state === 'running') return `The credentials are those of ${name}, whose lease has lapsed (claim-expired)`;
-  return `The credentials are those of ${name}, which is ${run.state}${run.reasonResolved ? ` (${run.reasonResolved})` : ''}; they ended with it`;
+  const reason = run.reasonResolved && run.reasonResolved !== run.state ? ` (${run.reasonResolved})` : '';
+  return `The credentials are those of ${name}, which is ${run.state}${reason}; they ended with it`;
 }

@@ -38,6 +38,7 @@ export class Config {
 /** The environment is not what the service needs; the message names each variable and its fix. */
 export class ConfigError extends Error {}
 
+const QUEUE_ISSUER = 'static/leasehold/queue';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DAY = 86_400;
 
@@ -101,8 +102,9 @@ function oneOf(words: readonly string[]) {
 
 function rootUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username) return text.replace(/\/+$/, '');
-  throw new Error(`${JSON.stringify(text)} is not a root URL; set one like https://tasks.example.com`);
+  if (url && /^https?:$/.test(url.protocol) && !/[?#@\s]/.test(text)) return text.replace(/\/+$/, '');
+  const shown = text.includes('@') ? 'what is set' : JSON.stringify(text); // before an @ there may be a password
+  throw new Error(`${shown} is not a root URL; set one like https://tasks.example.com`);
 }
 
 function databaseUrl(text: string): string {
@@ -123,7 +125,7 @@ function scopeList(text: string): string[] {
 
 /** A JSON array, or `@` and the path of a file that holds one: access tokens need not be in the environment. */
 function staticClients(text: string): StaticClient[] {
-  const list = json(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text);
+  const list = json(text.startsWith('@') ? fileText(text.slice(1)) : text);
   if (!Array.isArray(list)) throw new Error('is not a JSON array of {clientId, accessToken, scopes, description?}');
   const clients = list.map(staticClient);
   const twice = clients.find((client, index) => clients.findIndex((other) => other.clientId === client.clientId) !== index);
@@ -131,11 +133,20 @@ function staticClients(text: string): StaticClient[] {
   return clients;
 }
 
+function fileText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Error(`the file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); set @ and the path of a readable file`);
+  }
+}
+
 function staticClient(entry: unknown, index: number): StaticClient {
   const wrong = (what: string) => new Error(`entry ${index}: ${what}`);
   if (typeof entry !== 'object' || entry === null) throw wrong('is not an object {clientId, accessToken, scopes, description?}');
   const { clientId, accessToken, scopes, description = '', ...unknown } = entry as Record<string, unknown>;
   if (typeof clientId !== 'string' || !CLIENT_ID.pattern.test(clientId)) throw wrong(`clientId must be ${CLIENT_ID.description}`);
+  if (clientId === QUEUE_ISSUER) throw wrong(`clientId ${QUEUE_ISSUER} is the service's own; choose another`);
   if (typeof accessToken !== 'string' || !/^[a-zA-Z0-9_-]{22,66}$/.test(accessToken)) {
     throw wrong('accessToken must be 22 to 66 letters, digits, - or _; make one with: openssl rand -hex 32');
   }

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** All that is derived from the master key. Replicas with one master key agree on all of it, and nothing of it is stored. */
@@ -28,14 +28,21 @@ export function deriveKeys(masterKey: string): Keys {
 export function keptMasterKey(dataDir: string): string {
   const file = path.join(dataDir, 'master.key');
   mkdirSync(dataDir, { recursive: true });
-  if (!existsSync(file)) {
-    try {
-      writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-  }
+  if (!existsSync(file)) makeMasterKey(file);
   const key = readFileSync(file, 'utf8').trim();
   if (key.length < 32) throw new Error(`${file} holds no master key; restore it, or remove the file and the database to begin anew`);
   return key;
+}
+
+/** Written apart and linked when whole: a replica that starts at the same moment never reads half a key, and the first one wins. */
+function makeMasterKey(file: string): void {
+  const unfinished = `${file}.${randomBytes(6).toString('hex')}`;
+  writeFileSync(unfinished, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  try {
+    linkSync(unfinished, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    unlinkSync(unfinished);
+  }
 }

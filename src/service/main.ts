@@ -14,25 +14,29 @@ async function main(): Promise<void> {
     process.exit(1);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(service, signal));
-  greet(service, config.rootUrl, config.databaseUrl === undefined ? config.dataDir : undefined);
+  greet(service, config.databaseUrl === undefined ? config.dataDir : undefined);
 }
 
-function greet({ url, credentialsFile, notice }: RunningService, rootUrl: string, dataDir: string | undefined): void {
-  const relative = (file: string) => path.relative('', file) || '.';
+function greet({ url, rootUrl, credentialsFile, notice }: RunningService, dataDir: string | undefined): void {
   const lines = [
     '',
     `  Leasehold is ready at ${rootUrl}`,
     `  API         ${url}/api`,
-    `  Data        ${dataDir ? relative(dataDir) : 'in the database of DATABASE_URL'}`,
-    ...(credentialsFile ? [`  Credentials ${relative(credentialsFile)} (the bootstrap client; it may do anything)`] : []),
+    `  Data        ${dataDir ? shortest(dataDir) : 'in the database of DATABASE_URL'}`,
+    ...(credentialsFile ? [`  Credentials ${shortest(credentialsFile)} (the bootstrap client; it may do anything)`] : []),
     ...(notice ? [`  Note        ${notice}`] : []),
     '',
     '  Next, in another terminal:',
-    credentialsFile ? `    . ${credentialsFile}` : '    export TASKCLUSTER_ROOT_URL=… TASKCLUSTER_CLIENT_ID=… TASKCLUSTER_ACCESS_TOKEN=…',
+    credentialsFile ? `    . '${credentialsFile}'` : '    export TASKCLUSTER_ROOT_URL=… TASKCLUSTER_CLIENT_ID=… TASKCLUSTER_ACCESS_TOKEN=…',
     '    npm run demo',
     '',
   ];
   console.log(lines.join('\n'));
+}
+
+function shortest(file: string): string {
+  const relative = path.relative('', file) || '.';
+  return relative.startsWith('..') ? file : relative;
 }
 
 /** A second signal, or half a minute, ends it without ceremony. */
@@ -45,8 +49,7 @@ async function stop(service: RunningService, signal: string): Promise<void> {
 }
 
 main().catch((error) => {
-  const known =
-    error instanceof ConfigError || error instanceof EmbeddedPostgresError || (error as { code?: string }).code === 'EADDRINUSE';
+  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
   console.error(known ? `\nLeasehold cannot start. ${error.message}\n` : error);
   process.exit(1);
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -21,6 +21,8 @@ import { Sql } from './postgres/sql.js';
 export interface RunningService {
   /** Where it listens, with the port it was given if that was 0. */
   url: string;
+  /** Where clients find it. */
+  rootUrl: string;
   /** The database it uses, for tools; it may hold a password. */
   databaseUrl: string;
   /** Where the credentials of the bootstrap client are, if there is one. */
@@ -41,7 +43,7 @@ export async function startService(config: Config): Promise<RunningService> {
     for (const stop of undo.splice(0).reverse()) await stop();
   };
   try {
-    const keys = deriveKeys(config.masterKey ?? keptMasterKey(config.dataDir));
+    const keys = deriveKeys(masterKey(config));
     const embedded = config.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir }) : undefined;
     if (embedded) undo.push(() => embedded.stop());
     const databaseUrl = embedded?.url ?? (config.databaseUrl as string);
@@ -55,9 +57,11 @@ export async function startService(config: Config): Promise<RunningService> {
     await bulletin.open();
     const app = await createApp({ config, keys, logger: createLogger(config.logLevel), sql, bulletin });
     undo.push(() => app.close());
-    await app.listen(config.port, config.host);
+    await listen(app, config);
     const url = (await app.getUrl()).replace(/\/\/(\[::1?\]|127\.0\.0\.1|0\.0\.0\.0)/, '//localhost');
-    return { ...described(config, keys, url, embedded), url, databaseUrl, app, failed: embedded?.exited ?? new Promise(() => {}), close };
+    const rootUrl = config.port === 0 && config.rootUrl === 'http://localhost:0' ? url : config.rootUrl;
+    const failed = embedded?.exited ?? new Promise<string>(() => {});
+    return { ...described(config, keys, rootUrl, embedded), url, rootUrl, databaseUrl, app, failed, close };
   } catch (error) {
     await close();
     throw error;
@@ -80,12 +84,39 @@ export async function createApp(
   return app;
 }
 
+function masterKey({ masterKey, dataDir }: Config): string {
+  try {
+    return masterKey ?? keptMasterKey(dataDir);
+  } catch (cause) {
+    const problem = (cause as Error).message;
+    throw new ConfigError(`The master key in DATA_DIR cannot be used: ${problem}. Set DATA_DIR to a directory of this user's own`, {
+      cause,
+    });
+  }
+}
+
 async function connect(databaseUrl: string): Promise<DataSource> {
   const dataSource = createDataSource(databaseUrl);
   try {
     return await dataSource.initialize();
   } catch (cause) {
-    throw new ConfigError(`The database cannot be reached: ${(cause as Error).message}. Check DATABASE_URL`, { cause });
+    throw new ConfigError(`The database cannot be reached: ${reasonOf(cause as Error)}. Check DATABASE_URL`, { cause });
+  }
+}
+
+/** A host name with several addresses fails with one error for each of them, and a message only in those. */
+function reasonOf(error: Error): string {
+  return error.message || ((error as AggregateError).errors ?? [error]).map(String).join(', ');
+}
+
+async function listen(app: NestFastifyApplication, { port, host }: Config): Promise<void> {
+  try {
+    await app.listen(port, host);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const problem =
+      code === 'EADDRINUSE' ? `Port ${port} of ${host} is in use` : `Nothing can listen on port ${port} of ${host} (${message})`;
+    throw new ConfigError(`${problem}; set PORT (or HOST) to another one`, { cause });
   }
 }
 
@@ -99,23 +130,24 @@ async function assertMasterKey(sql: Sql, keys: Keys): Promise<void> {
 }
 
 /** Writes what a client needs to be told into a file that only we can read, ready to be sourced by a shell. */
-function described(config: Config, keys: Keys, url: string, embedded: EmbeddedPostgres | undefined) {
+function described(config: Config, keys: Keys, rootUrl: string, embedded: EmbeddedPostgres | undefined) {
   const notice = embedded?.notice === undefined ? {} : { notice: embedded.notice };
   if (config.staticClients) return notice;
-  const rootUrl = config.port === 0 ? url : config.rootUrl;
   const lines = {
     TASKCLUSTER_ROOT_URL: rootUrl,
     TASKCLUSTER_CLIENT_ID: BOOTSTRAP_CLIENT,
     TASKCLUSTER_ACCESS_TOKEN: keys.bootstrap,
   };
   const credentialsFile = path.join(config.dataDir, 'credentials.env');
+  const unfinished = `${credentialsFile}.${process.pid}`; // renamed: never half there, and never readable for more than us
   mkdirSync(config.dataDir, { recursive: true });
   writeFileSync(
-    credentialsFile,
+    unfinished,
     Object.entries(lines)
       .map(([name, value]) => `export ${name}=${value}\n`)
       .join(''),
     { mode: 0o600 },
   );
+  renameSync(unfinished, credentialsFile);
   return { ...notice, credentialsFile };
 }

@@ -10,10 +10,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A database of its own, with the schema in place. */
-export async function createDatabase(): Promise<TestDatabase> {
+/** A database of its own, with the schema in place; on `template0`: empty. */
+export async function createDatabase(template: 'leasehold_template' | 'template0' = 'leasehold_template'): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await admin(`create database ${name} template leasehold_template`);
+  await admin(`create database ${name} template ${template}`);
   const url = SERVER_URL.replace(/^(postgres(?:ql)?:\/\/[^/]*\/)[^?]*/, `$1${name}`);
   const pool = new pg.Pool({ connectionString: url, max: 4 });
   const drop = async () => {

@@ -142,6 +142,11 @@ const METHODS = [
   ],
 ];
 
+const ADDRESS = {
+  pattern: /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/,
+  description: 'the IP address, version 4 or 6, that the request came from',
+};
+
 export class AuthenticateHawkRequest {
   @OneOf(METHODS, { description: 'The verb, in lower case' })
   method!: string;
@@ -158,7 +163,7 @@ export class AuthenticateHawkRequest {
   @Text({ optional: true, description: 'The Authorization header, if there was one' })
   authorization?: string;
 
-  @Text({ optional: true, maxLength: 64, description: 'Where the request came from: an IP address' })
+  @Text({ optional: true, rule: ADDRESS })
   sourceIp?: string;
 }
 

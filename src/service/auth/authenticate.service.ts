@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../credentials/credential-error.js';
 import {
   createArtifactScope,
+  isWorkerIdentity,
   ownRunScopes,
   parseRunClientId,
   type RunHolder,
@@ -78,7 +79,8 @@ export class AuthenticateService extends Authenticator {
       throw new CredentialError(whyRunIsOver(holder, undefined));
     }
     const held = this.registry.expand([...runScopes({ ...holder, taskScopes: run.taskScopes }), ANONYMOUS]);
-    const scopes = restrict(identity, held, this.registry, ANONYMOUS);
+    // task.scopes never hold the worker's identity, but a role that they assume may
+    const scopes = restrict(identity, held, this.registry, ANONYMOUS).filter((scope) => !isWorkerIdentity(scope, holder));
     const standing = runStanding(run);
     // a signed URL outlives its run: that is what the grace is for
     if (standing === 'everything' || own || identity.signedUrl) return scopes;

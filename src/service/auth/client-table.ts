@@ -84,10 +84,16 @@ export const touchClient = statement(
 update client set last_used = now() where client_id = $1`,
 );
 
+/** Moves the version only if there was one to delete. */
 export const deleteExpiredClients = statement<{ clientId: string }>(
   'delete-expired-clients',
   `
-delete from client
- where delete_on_expiration and expires < now()
-returning client_id as "clientId"`,
+with gone as (
+  delete from client
+   where delete_on_expiration and expires < now()
+  returning client_id
+), moved as (
+  update auth_version set version = version + 1 where exists (select from gone)
+)
+select client_id as "clientId" from gone`,
 );

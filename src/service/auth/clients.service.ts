@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { Keys } from '../keys.js';
@@ -7,20 +7,49 @@ import { Bulletin } from '../postgres/bulletin.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
 import type { ClientResponse, ClientWithTokenResponse, CreateClientRequest } from './auth.dto.js';
 import { bumpAuthVersion } from './auth-version.js';
-import { deleteClient, disableClient, findClientScopes, insertClient, rotateClient, updateClient } from './client-table.js';
+import {
+  deleteClient,
+  deleteExpiredClients,
+  disableClient,
+  findClientScopes,
+  insertClient,
+  rotateClient,
+  updateClient,
+} from './client-table.js';
 import { type Client, Registry } from './registry.js';
 import { assertNoDoubleStar } from './scope-rules.js';
 import { sealToken } from './token-cipher.js';
 
+const EXPIRY_MS = 10 * 60 * 1000;
+
 /** Permanent clients. Every change is one transaction that also moves the version, so that all replicas learn of it. */
 @Injectable()
-export class ClientsService {
+export class ClientsService implements OnApplicationBootstrap, OnModuleDestroy {
+  private timer: NodeJS.Timeout | undefined;
+
   constructor(
     private readonly sql: Sql,
     private readonly registry: Registry,
     private readonly bulletin: Bulletin,
     private readonly keys: Keys,
   ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => this.removeExpired().catch(() => undefined), EXPIRY_MS); // the next one tries again
+    this.timer.unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Removes the clients that asked for it and have expired. */
+  async removeExpired(): Promise<void> {
+    const gone = await this.sql.query(deleteExpiredClients);
+    if (gone.length === 0) return;
+    this.bulletin.authChanged();
+    await this.registry.refresh();
+  }
 
   list(prefix: string): Client[] {
     return this.registry.allClients().filter((client) => client.clientId.startsWith(prefix));
@@ -34,13 +63,17 @@ export class ClientsService {
 
   async create(clientId: string, request: CreateClientRequest, caller: Caller): Promise<ClientWithTokenResponse> {
     const { scopes = [], description, expires, deleteOnExpiration } = request;
+    caller.require(`auth:create-client:${clientId}`); // first: without it nobody makes us look through megabytes of scopes
     caller.require({ AllOf: [`auth:create-client:${clientId}`, { for: 'scope', in: 'scopes', each: '<scope>' }] }, { scopes });
     assertNoDoubleStar(scopes);
     this.refuseFixed(clientId);
+    this.registry.expand(scopes); // throws if roles make too much of them
     const accessToken = newAccessToken();
     const sealed = sealToken(this.keys.storage, clientId, accessToken);
     try {
-      await this.change((runner) => runner.query(insertClient, [clientId, sealed, scopes, description, expires, deleteOnExpiration]));
+      await this.change((runner) =>
+        runner.query(insertClient, [clientId, sealed, scopes, description, instant(expires), deleteOnExpiration]),
+      );
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
       throw new ApiError('RequestConflict', `Client ${clientId} exists already; update it, or choose another id`, { cause: error });
@@ -53,6 +86,7 @@ export class ClientsService {
     caller.require(`auth:update-client:${clientId}`);
     this.refuseFixed(clientId);
     assertNoDoubleStar(request.scopes ?? []);
+    this.registry.expand(request.scopes ?? []);
     await this.change(async (runner) => {
       // what is stored, not what is remembered: a scope that was just taken away counts as added
       const [client] = await runner.query(findClientScopes, [clientId]);
@@ -60,7 +94,7 @@ export class ClientsService {
       const scopes = request.scopes ?? client.scopes;
       const added = scopes.filter((scope) => !client.scopes.includes(scope));
       caller.require({ AllOf: [`auth:update-client:${clientId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
-      await runner.query(updateClient, [clientId, scopes, description, expires, deleteOnExpiration]);
+      await runner.query(updateClient, [clientId, scopes, description, instant(expires), deleteOnExpiration]);
     });
     return this.describe(this.get(clientId));
   }
@@ -116,6 +150,11 @@ export class ClientsService {
     this.bulletin.authChanged();
     await this.registry.refresh();
   }
+}
+
+/** In UTC and milliseconds: Postgres rounds where the wire protocol cuts off, and knows no offset beyond 16 hours. */
+function instant(timestamp: string): string {
+  return new Date(timestamp).toISOString();
 }
 
 function unknownClient(clientId: string): ApiError {

@@ -2,6 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { compileRoles, expandScopes, type RoleIndex } from '../../scopes/role-expansion.js';
 import { normalizeScopes } from '../../scopes/scope-set.js';
 import { Config } from '../config.js';
+import { ApiError } from '../http/api-error.js';
 import { Keys } from '../keys.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { Sql } from '../postgres/sql.js';
@@ -25,6 +26,7 @@ export const BOOTSTRAP_CLIENT = 'static/leasehold/root';
 const POLL_MS = 2_000;
 const STALE_MS = 5_000;
 const CACHED_EXPANSIONS = 1_000;
+const LONGEST_CACHED = 16_384; // characters; longer lists come in bodies, once, and would fill the memory
 const FAR_FUTURE = new Date('2999-01-01T00:00:00.000Z');
 
 /**
@@ -101,12 +103,13 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     return this.roleRows;
   }
 
-  /** All that these scopes amount to, in normal form. */
+  /** All that these scopes amount to, in normal form. Throws InputError where roles multiply without bound. */
   expand(scopes: readonly string[]): string[] {
     const key = scopes.join(' '); // no scope has a space
     const known = this.expansions.get(key);
     if (known) return known;
-    const expanded = expandScopes(scopes, this.roles);
+    const expanded = expandOrRefuse(scopes, this.roles);
+    if (key.length > LONGEST_CACHED) return expanded;
     const oldest = this.expansions.keys().next().value;
     if (this.expansions.size >= CACHED_EXPANSIONS && oldest !== undefined) this.expansions.delete(oldest);
     this.expansions.set(key, expanded);
@@ -125,7 +128,7 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private load(rows: ClientRow[], roles: RoleRow[]): void {
-    const stored = rows.map((row) => ({ ...row, accessToken: openToken(this.keys.storage, row.clientId, row.accessToken), fixed: false }));
+    const stored = rows.map((row) => storedClient(row, this.keys.storage));
     this.clients = new Map([...stored, ...this.fixedClients()].map((client) => [client.clientId, client]));
     this.roleRows = roles;
     this.roles = compileRoles([...roles, { roleId: 'anonymous', scopes: this.config.anonymousScopes }]);
@@ -142,6 +145,23 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     const given = this.config.staticClients ?? [bootstrap];
     const queue = { clientId: QUEUE_ISSUER, accessToken: this.keys.issuer, scopes: ['*'], description: 'Signs the credentials of runs' };
     return [...given, queue].map((client) => fixedClient(client));
+  }
+}
+
+/** One token that cannot be read (somebody changed the table) disables one client, and not everybody. */
+function storedClient(row: ClientRow, key: Buffer): Client {
+  try {
+    return { ...row, accessToken: openToken(key, row.clientId, row.accessToken), fixed: false };
+  } catch {
+    return { ...row, accessToken: '', disabled: true, fixed: false };
+  }
+}
+
+function expandOrRefuse(scopes: readonly string[], roles: RoleIndex): string[] {
+  try {
+    return expandScopes(scopes, roles);
+  } catch (cause) {
+    throw new ApiError('InputError', `${(cause as Error).message}; let that role grant less`, { cause });
   }
 }
 

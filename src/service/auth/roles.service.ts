@@ -32,6 +32,7 @@ export class RolesService {
 
   async create(roleId: string, request: CreateRoleRequest, caller: Caller): Promise<RoleResponse> {
     const { description } = request;
+    caller.require(`auth:create-role:${roleId}`);
     const scopes = normalizeScopes(request.scopes);
     caller.require({ AllOf: [`auth:create-role:${roleId}`, { for: 'scope', in: 'scopes', each: '<scope>' }] }, { scopes: request.scopes });
     assertNoDoubleStar(request.scopes);

@@ -17,7 +17,7 @@ import {
 } from './auth.dto.js';
 import { AuthenticateService } from './authenticate.service.js';
 import { Registry } from './registry.js';
-import { testerCaller } from './tester.js';
+import { type SentBody, testerCaller } from './tester.js';
 
 @ApiTags('auth: scopes and credentials')
 @Controller('api/auth/v1')
@@ -39,7 +39,7 @@ export class ScopesController {
   @Operation({
     summary: 'What a list of scopes amounts to, roles included',
     response: ScopesResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputTooLarge'],
+    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'InputTooLarge'],
   })
   expandScopes(@Payload() { scopes }: ScopeSet): ScopesResponse {
     return { scopes: this.registry.expand(scopes) };
@@ -78,7 +78,7 @@ export class ScopesController {
     errors: ['MalformedPayload', 'InputValidationError', 'InputTooLarge'],
   })
   testAuthenticate(@Req() request: ApiRequest, @Payload() body: TestAuthenticateRequest): TestAuthenticateResponse {
-    return answer(testerCaller(signedRequest(request), request.rawBody, body.clientScopes, Date.now()), { AllOf: body.requiredScopes });
+    return answer(testerCaller(signedRequest(request), sentBody(request), body.clientScopes, Date.now()), { AllOf: body.requiredScopes });
   }
 
   @Get('test-authenticate-get')
@@ -89,9 +89,13 @@ export class ScopesController {
     response: TestAuthenticateResponse,
   })
   testAuthenticateGet(@Req() request: ApiRequest): TestAuthenticateResponse {
-    const caller = testerCaller(signedRequest(request), undefined, ['test:*', 'auth:create-client:test:*'], Date.now());
+    const caller = testerCaller(signedRequest(request), sentBody(request), ['test:*', 'auth:create-client:test:*'], Date.now());
     return answer(caller, 'test:authenticate-get');
   }
+}
+
+function sentBody({ headers, rawBody = '' }: ApiRequest): SentBody {
+  return { contentType: headers['content-type'], text: rawBody };
 }
 
 function answer(caller: Caller, required: string | { AllOf: string[] }): TestAuthenticateResponse {

@@ -12,23 +12,34 @@ export class ApiErrorFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<ApiRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent) return;
-    if (thrown instanceof HttpException && thrown.getStatus() === 404) {
+    // what is no route of ours has no body of ours either: an unreadable one changes nothing
+    if (request.is404 || (thrown instanceof HttpException && thrown.getStatus() === 404)) {
       reply.code(404).send({ error: 'Not found' });
       return;
     }
-    const error = known(thrown) ?? incident(thrown, request);
-    if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', 'hawk');
-    reply.code(error.status).type('application/json; charset=utf-8').send(errorBody(error, request));
+    sendError(known(thrown) ?? incident(thrown, request), request, reply);
   }
 }
 
+/** Answers with the wire's error body. */
+export function sendError(error: ApiError, request: ApiRequest, reply: FastifyReply): void {
+  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', 'hawk');
+  reply.code(error.status).type('application/json; charset=utf-8').send(errorBody(error, request));
+}
+
+const FASTIFY_REFUSALS: Record<string, ApiError> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: new ApiError('InputTooLarge', 'The body is larger than 10 MiB; send less'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: new ApiError('MalformedPayload', 'The content-type is none; send `application/json`'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: new ApiError('MalformedPayload', 'The body does not match its content-length; send as many bytes'),
+};
+
+/** Our refusals, and those of Fastify, which Nest wraps. */
 function known(thrown: unknown): ApiError | undefined {
   if (thrown instanceof ApiError) return thrown;
-  const { code, statusCode } = thrown as { code?: string; statusCode?: number };
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new ApiError('InputTooLarge', 'The body is larger than 10 MiB');
-  if (code?.startsWith('FST_ERR_CTP') && statusCode === 400)
-    return new ApiError('MalformedPayload', 'The body does not match its content-length');
-  return undefined;
+  const cause = thrown instanceof HttpException ? thrown.cause : thrown;
+  const { code = '', statusCode = 500 } = (cause ?? {}) as { code?: string; statusCode?: number };
+  if (FASTIFY_REFUSALS[code]) return FASTIFY_REFUSALS[code];
+  return statusCode < 500 ? new ApiError('MalformedPayload', 'The request could not be read to its end; send it again') : undefined;
 }
 
 function incident(thrown: unknown, request: ApiRequest): ApiError {

@@ -28,7 +28,7 @@ export function checked<T extends object>(type: new () => T, value: unknown): T 
   const instance = instantiate(type, value, '', problems);
   if (problems.length === 0) problems.push(...flatten(validateSync(instance, { forbidUnknownValues: false, stopAtFirstError: true })));
   if (problems.length === 0) return instance;
-  const more = problems.length > MOST_PROBLEMS ? [`… and ${problems.length - MOST_PROBLEMS} more`] : [];
+  const more = problems.length > MOST_PROBLEMS ? ['… and more'] : [];
   const list = [...problems.slice(0, MOST_PROBLEMS), ...more].map((problem) => `  * ${problem}`).join('\n');
   throw new ApiError('InputValidationError', `The body is not what this operation takes:\n\n${list}`);
 }
@@ -45,6 +45,7 @@ function instantiate<T extends object>(type: new () => T, value: unknown, path: 
     return instance;
   }
   for (const [key, given] of Object.entries(value)) {
+    if (problems.length > MOST_PROBLEMS) break;
     if (!fields.has(key)) {
       problems.push(`${path}${key.slice(0, 100)} is not a field of this object; known are: ${[...fields.keys()].join(', ')}`);
       continue;

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import { sendError } from './api-error.filter.js';
+import { ApiError } from './api-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
@@ -16,13 +18,14 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: 'idle',
     genReqId: () => randomUUID(),
+    frameworkErrors: refuseUrl,
     rewriteUrl: (request: { url?: string }) => encodeTaskQueueSlash(request.url ?? '/'),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
   readBodies(fastify);
+  logRequests(fastify); // first, so that it hears of requests that a later hook answers
   addHeaders(fastify);
-  logRequests(fastify);
   return adapter;
 }
 
@@ -58,25 +61,50 @@ const API_PATH = /^\/api\/[a-z-]+\/v1\//;
 function addHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', async (request, reply) => {
     if (!API_PATH.test(request.url)) return;
-    const trace = request.headers['x-taskcluster-trace-id'];
-    reply.headers(API_HEADERS);
-    reply.header('x-for-request-id', request.id);
-    reply.header('x-for-trace-id', typeof trace === 'string' && /^[\w-]{1,64}$/.test(trace) ? trace : randomUUID());
+    setHeaders(request, reply);
     if (request.method === 'OPTIONS') return reply.code(200).send('');
   });
 }
 
-/** Ids, never contents: no body, no header, and of the URL no query string, where bewits are. */
+function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  const trace = request.headers['x-taskcluster-trace-id'];
+  reply.headers(API_HEADERS);
+  reply.header('x-for-request-id', request.id);
+  reply.header('x-for-trace-id', typeof trace === 'string' && /^[\w-]{1,64}$/.test(trace) ? trace : randomUUID());
+}
+
+/** Refuses a URL that cannot be routed at all: it is not percent-encoded UTF-8, or a segment is too long. No hook sees such a request. */
+function refuseUrl(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const message = 'The path of the URL is not valid: percent-encode it as UTF-8, and keep each segment below 4096 characters';
+  reply.raw.once('close', () => logRequest(request, reply, reply.statusCode));
+  setHeaders(request, reply);
+  sendError(new ApiError('InvalidRequestArguments', message), request as ApiRequest, reply);
+}
+
+const HUNG_UP = 499; // as nginx logs it: the caller did not wait for the answer
+
+/** One line a request, also when its caller hangs up: Fastify's onResponse never comes then. */
 function logRequests(fastify: FastifyInstance): void {
-  fastify.addHook('onResponse', async (request, reply) => {
-    const { caller } = request as ApiRequest;
-    request.log.info({
-      operation: operationOf(request),
-      method: request.method,
-      path: request.originalUrl.split('?')[0],
-      clientId: caller?.clientId,
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-    });
+  const logged = new WeakSet<FastifyRequest>();
+  const logOnce = (request: FastifyRequest, reply: FastifyReply, status: number) => {
+    if (!logged.has(request)) logRequest(request, reply, status);
+    logged.add(request);
+  };
+  fastify.addHook('onRequest', async (request, reply) => {
+    reply.raw.once('close', () => logOnce(request, reply, HUNG_UP));
+  });
+  fastify.addHook('onResponse', async (request, reply) => logOnce(request, reply, reply.statusCode));
+}
+
+/** Ids, never contents: no body, no header, and of the URL no query string, where bewits are. */
+function logRequest(request: FastifyRequest, reply: FastifyReply, status: number): void {
+  const { caller } = request as ApiRequest;
+  request.log.info({
+    operation: operationOf(request),
+    method: request.method,
+    path: request.originalUrl.split('?')[0],
+    clientId: caller?.clientId,
+    status,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
   });
 }

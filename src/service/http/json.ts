@@ -4,8 +4,7 @@ import { ApiError } from './api-error.js';
 const MOST_DEPTH = 100;
 
 /**
- * Parses a body: an object or an array, of a sane depth, with finite numbers, well-formed text, and
- * no key that reaches for a prototype.
+ * Parses a body: an object of a sane depth, with finite numbers, well-formed text, and no key that reaches for a prototype.
  * Throws MalformedPayload.
  */
 export function parseJson(text: string): object {
@@ -15,7 +14,9 @@ export function parseJson(text: string): object {
   } catch (cause) {
     throw new ApiError('MalformedPayload', `The body is not JSON: ${(cause as Error).message.slice(0, 200)}`, { cause });
   }
-  if (typeof value !== 'object' || value === null) throw new ApiError('MalformedPayload', 'The body must be a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ApiError('MalformedPayload', 'The body must be a JSON object: {…}');
+  }
   assertSane(value);
   return value;
 }

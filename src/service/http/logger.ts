@@ -1,5 +1,14 @@
 import { destination, type Logger as Pino, pino } from 'pino';
 
+/** What of an error is logged. Not its other fields: Postgres puts values into `detail`, Node the raw request into `rawPacket`. */
+interface LoggedError {
+  type: string;
+  message: string;
+  code?: string;
+  stack?: string;
+  cause?: LoggedError;
+}
+
 /** The service's log: one JSON line an entry, on standard error. */
 export abstract class Logger {
   abstract info(entry: object, message?: string): void;
@@ -9,7 +18,24 @@ export abstract class Logger {
 
 export function createLogger(level: string): Pino {
   return pino(
-    { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"`, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: (error: Error) => logged(error) },
+    },
     destination(2),
   );
+}
+
+function logged(error: Error, depth = 0): LoggedError {
+  const { code, stack, cause } = error as Error & { code?: unknown };
+  return {
+    type: error.constructor?.name ?? 'Error',
+    message: String(error.message),
+    ...(typeof code === 'string' && { code }),
+    ...(stack && { stack }),
+    ...(cause instanceof Error && depth < 3 && { cause: logged(cause, depth + 1) }),
+  };
 }

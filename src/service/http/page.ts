@@ -16,7 +16,7 @@ export function continuationToken(lastKey: readonly (string | number)[]): string
 export function keyOf(token: string): (string | number)[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (Array.isArray(key) && key.every((part) => typeof part === 'string' || typeof part === 'number')) return key;
+    if (Array.isArray(key) && key.length > 0 && key.every((part) => typeof part === 'string' || typeof part === 'number')) return key;
   } catch {
     // refused below
   }

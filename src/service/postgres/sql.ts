@@ -44,6 +44,10 @@ export class Sql implements Runner {
     return retried(async () => {
       const client = await this.pool.connect();
       let broken: Error | undefined;
+      const lost = (error: Error) => {
+        broken = error; // between two statements nobody else hears of it, and an 'error' nobody hears ends the process
+      };
+      client.on('error', lost);
       try {
         await client.query('begin');
         const result = await work({ query: (statement, parameters = []) => run(client, statement, parameters) });
@@ -55,6 +59,7 @@ export class Sql implements Runner {
         });
         throw error;
       } finally {
+        client.off('error', lost);
         client.release(broken);
       }
     });

@@ -8,7 +8,9 @@ import { FindTask } from './find-task.service.js';
 import { MOST_RUNS } from './run-state.js';
 import { SettleService } from './settle.service.js';
 import { cancelTask } from './sql/cancel-task.js';
+import { lockDependencies } from './sql/lock-dependencies.js';
 import { rerunTask } from './sql/rerun-task.js';
+import { satisfyDependents } from './sql/satisfy-dependents.js';
 import { scheduleTask } from './sql/schedule-task.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskStatusResponse } from './task.dto.js';
@@ -45,18 +47,15 @@ export class ControlTaskService {
 
   async cancel(taskId: string, caller: Caller): Promise<TaskStatusResponse> {
     await this.tasks.authorized(taskId, caller, steeringScopes('cancel-task'));
-    const [task] = await this.sql.query(cancelTask, [taskId]);
-    if (task) await this.settling.settle(task);
-    return { status: statusOf(task ?? (await this.unchanged(taskId))) };
+    const [canceled] = await this.sql.query(cancelTask, [taskId]);
+    if (!canceled) return { status: statusOf(await this.unchanged(taskId)) };
+    await this.settling.settle(canceled);
+    return { status: statusOf(await this.tasks.get(taskId)) };
   }
 
   async rerun(taskId: string, caller: Caller): Promise<TaskStatusResponse> {
     await this.tasks.authorized(taskId, caller, steeringScopes('rerun-task'));
-    const [again] = await this.sql.query(rerunTask, [taskId, this.config.deadlineDelay]);
-    if (again) {
-      this.desk.announce(again.taskQueueId);
-      return { status: statusOf(await this.tasks.get(taskId)) };
-    }
+    if (await this.startAgain(taskId)) return { status: statusOf(await this.tasks.get(taskId)) };
     const task = await this.unchanged(taskId);
     if (task.state !== 'pending' && task.state !== 'running') {
       throw new ApiError('RequestConflict', `Task ${taskId} has had ${MOST_RUNS} runs, the most there can be; create a new task`);
@@ -64,10 +63,20 @@ export class ControlTaskService {
     return { status: statusOf(task) };
   }
 
+  /** Who waits for the task is told first how it ended: the next run must not take that back. */
+  private async startAgain(taskId: string): Promise<boolean> {
+    const [unblocked, again] = await this.sql.transaction(async (runner) => {
+      await runner.query(lockDependencies, [[taskId]]);
+      return [await runner.query(satisfyDependents, [taskId]), await runner.query(rerunTask, [taskId, this.config.deadlineDelay])];
+    });
+    for (const taskQueueId of new Set([...unblocked, ...again].map((task) => task.taskQueueId))) this.desk.announce(taskQueueId);
+    return again.length > 0;
+  }
+
   /** The task as it is; a conflict if its deadline is what kept it so. */
   private async unchanged(taskId: string): Promise<TaskRow> {
     const task = await this.tasks.get(taskId);
-    if (task.deadline.getTime() > Date.now()) return task;
+    if (!task.pastDeadline) return task;
     throw new ApiError('RequestConflict', `The deadline of task ${taskId}, ${task.deadline.toISOString()}, has passed; create a new task`);
   }
 }

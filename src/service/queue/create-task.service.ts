@@ -37,7 +37,7 @@ export class CreateTaskService {
     private readonly config: Config,
   ) {}
 
-  /** Creates the task. The same definition again answers its status; another one under the same id is a conflict. */
+  /** Creates the task. The same definition again answers its status; another one under the same id, or a sealed group, is a conflict. */
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
     const definition = normalizeDefinition(taskId, request);
     authorizeCreation(definition, caller);
@@ -54,7 +54,9 @@ export class CreateTaskService {
       return task;
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      return this.sameAgain(taskId, digest);
+      const known = await this.sameAgain(taskId, digest);
+      if (known) return known;
+      throw error;
     }
   }
 
@@ -77,11 +79,14 @@ export class CreateTaskService {
   }
 
   /** With dependencies: they are locked until the edges stand, so none of them can end unnoticed in between. */
-  private insertDependent(taskId: string, definition: StoredDefinition, digest: Buffer): Promise<TaskRow | undefined> {
+  private async insertDependent(taskId: string, definition: StoredDefinition, digest: Buffer): Promise<TaskRow | undefined> {
+    // its dependencies may have expired since; that is no reason to refuse the same definition now
+    const known = await this.sameAgain(taskId, digest);
+    if (known) {
+      await this.refuseGroup(definition);
+      return known;
+    }
     return this.sql.transaction(async (runner) => {
-      const [known] = await runner.query(findDefinition, [taskId]);
-      // its dependencies may have expired since; that is no reason to refuse the same definition now
-      if (known) return this.sameAgain(taskId, digest, runner);
       const satisfied = await this.lockAndCheck(taskId, definition, runner);
       const [task] = await runner.query(insertTask, this.columns(taskId, definition, digest, satisfied.filter((done) => !done).length));
       if (!task) return undefined;
@@ -113,9 +118,11 @@ export class CreateTaskService {
     return [taskId, json, digest, scopes, retries, expires, ...identity, deadline, unsatisfied, this.config.deadlineDelay];
   }
 
-  private async sameAgain(taskId: string, digest: Buffer, runner: Runner = this.sql): Promise<TaskRow> {
-    const [known] = await runner.query(findDefinition, [taskId]);
-    if (known?.digest.equals(digest)) return this.tasks.get(taskId);
+  /** The task, if it is known already by this definition; never asked within a transaction, which would take two connections. */
+  private async sameAgain(taskId: string, digest: Buffer): Promise<TaskRow | undefined> {
+    const [known] = await this.sql.query(findDefinition, [taskId]);
+    if (!known) return undefined;
+    if (known.digest.equals(digest)) return this.tasks.find(taskId);
     throw new ApiError('RequestConflict', `Task ${taskId} exists already with another definition; choose a new task id`);
   }
 
@@ -134,6 +141,8 @@ export class CreateTaskService {
 
 function authorizeCreation(definition: StoredDefinition, caller: Caller): void {
   const { scopes, routes, projectId, schedulerId, priority, taskQueueId } = definition;
+  // first: without it nobody makes us look through megabytes of scopes
+  caller.require('queue:create-task:project:<projectId>', { projectId });
   caller.require(CREATE_TASK_SCOPES, { scopes, routes, projectId, schedulerId, taskQueueId, priorities: atLeast(priority) });
 }
 

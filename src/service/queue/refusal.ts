@@ -5,17 +5,21 @@ import type { TaskRow } from './sql/task-columns.js';
 export function refusalOf(task: TaskRow, runId: number, attempted: 'claimed' | 'reclaimed' | 'resolved'): ApiError {
   const name = `Run ${runId} of task ${task.taskId}`;
   if (task.runId === null || runId > task.runId) return new ApiError('ResourceNotFound', `${name} does not exist`);
-  return new ApiError('RequestConflict', `${name} cannot be ${attempted}: ${reasonOf(task, runId)}`);
+  return new ApiError('RequestConflict', `${name} cannot be ${attempted}: ${reasonOf(task, runId, attempted)}`);
 }
 
-function reasonOf(task: TaskRow, runId: number): string {
+function reasonOf(task: TaskRow, runId: number, attempted: 'claimed' | 'reclaimed' | 'resolved'): string {
   const past = task.pastRuns?.find((run) => run.runId === runId);
-  if (past) return `it is ${past.state} (${past.reasonResolved}), and the task has gone on to run ${task.runId}`;
-  if (task.state !== 'running' && task.state !== 'pending') return `it is ${task.state} (${task.reasonResolved})`;
-  const now = Date.now();
-  if (task.deadline.getTime() <= now) return `the deadline ${task.deadline.toISOString()} has passed`;
+  if (past) return `it is ${ended(past)}, and the task has gone on to run ${task.runId}`;
+  if (task.state !== 'running' && task.state !== 'pending') return `it is ${ended(task)}`;
+  // a run may be resolved after the deadline, so that is never the reason why not
+  if (task.pastDeadline && attempted !== 'resolved') return `the deadline ${task.deadline.toISOString()} has passed`;
   if (task.state === 'pending') return 'it is pending; claim it first';
   const takenUntil = task.takenUntil?.toISOString();
-  if (task.takenUntil && task.takenUntil.getTime() <= now) return `its lease lapsed at ${takenUntil} (claim-expired)`;
+  if (task.lapsed) return `its lease lapsed at ${takenUntil} (claim-expired)`;
   return `it is claimed by worker ${task.workerGroup}/${task.workerId} until ${takenUntil}`;
+}
+
+function ended({ state, reasonResolved }: { state: string; reasonResolved: string | null }): string {
+  return reasonResolved === null || reasonResolved === state ? state : `${state} (${reasonResolved})`;
 }

@@ -1,13 +1,15 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../config.js';
 import { Logger } from '../http/logger.js';
-import { Sql, type Statement } from '../postgres/sql.js';
+import { type Runner, Sql, type Statement } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { SettleService } from './settle.service.js';
+import { deleteEmptyGroups } from './sql/delete-empty-groups.js';
 import { deleteExpired } from './sql/delete-expired.js';
 import { failLapsed } from './sql/fail-lapsed.js';
 import { failOverdue } from './sql/fail-overdue.js';
 import { findUnsettled } from './sql/find-unsettled.js';
+import { lockGroups } from './sql/lock-groups.js';
 import { rearmDue } from './sql/rearm-due.js';
 import { retryLapsed } from './sql/retry-lapsed.js';
 
@@ -56,7 +58,9 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Forgets what has expired. */
   async expire(): Promise<void> {
-    await this.drain(deleteExpired, [BATCH], () => undefined);
+    for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
+      if ((await this.sql.transaction(forgetExpired)) < BATCH) return;
+    }
   }
 
   private sweepSoon(): void {
@@ -87,4 +91,13 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
       if (rows.length < BATCH) return;
     }
   }
+}
+
+/** A batch of tasks, and the groups that are empty then: looked at under their lock, so that nobody can join one meanwhile. */
+async function forgetExpired(runner: Runner): Promise<number> {
+  const tasks = await runner.query(deleteExpired, [BATCH]);
+  const groups = [...new Set(tasks.map((task) => task.taskGroupId))];
+  await runner.query(lockGroups, [groups]);
+  await runner.query(deleteEmptyGroups, [groups]);
+  return tasks.length;
 }

@@ -16,8 +16,9 @@ interface Request {
   worker: Worker;
   wanted: number;
   key: Buffer | undefined;
-  /** A statement that may lease runs for this request is under way: it must not be answered empty now. */
-  asking: boolean;
+  /** Whether a statement looked on behalf of this request: not yet, it does so now, or it has. */
+  look: 'due' | 'under way' | 'done';
+  /** Its time is up: it is answered at the end of its look. Every request gets one, even with no time to wait. */
   over: boolean;
   give(rows: ClaimedRow[]): void;
   fail(error: unknown): void;
@@ -66,7 +67,10 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     this.closed = true;
     clearInterval(this.timer);
     for (const { waiting } of this.lines.values()) {
-      for (const request of waiting) end(request);
+      for (const request of waiting) {
+        request.over = true; // what is being leased for it at this moment is still handed over
+        if (request.look !== 'under way') request.give([]);
+      }
     }
   }
 
@@ -95,13 +99,13 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
         line.waiting.delete(request);
         line.usedAt = Date.now();
         clearTimeout(timer);
-        hungUp.removeEventListener('abort', stop);
+        hungUp.removeEventListener('abort', hangUp);
       };
       const request: Request = {
         worker,
         wanted,
         key,
-        asking: false,
+        look: 'due',
         over: false,
         give: (rows) => {
           leave();
@@ -112,12 +116,19 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
           reject(error);
         },
       };
-      const stop = () => end(request);
+      const stop = () => {
+        request.over = true;
+        if (request.look === 'done' || (request.look === 'due' && line.empty && !line.serving)) request.give([]);
+      };
+      const hangUp = () => {
+        request.look = request.look === 'due' ? 'done' : request.look; // nobody is there to be leased anything
+        stop();
+      };
       const timer = setTimeout(stop, waitMs);
-      hungUp.addEventListener('abort', stop);
+      hungUp.addEventListener('abort', hangUp);
       line.waiting.add(request);
       if (key) line.empty = false; // what the key was given is found even when nothing is pending
-      if (hungUp.aborted) stop();
+      if (hungUp.aborted) hangUp();
       else this.serve(taskQueueId, line);
     });
   }
@@ -142,40 +153,23 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     if (line.serving) return;
     line.serving = true;
     while (line.waiting.size > 0 && !line.empty) {
-      line.empty = true; // before asking, so that a hint that comes meanwhile is not lost
+      line.empty = true; // before looking, so that a hint that comes meanwhile is not lost
       const batch = firstOf(line.waiting, RUNS_PER_STATEMENT);
-      for (const request of batch) request.asking = true;
-      try {
-        if (await this.ask(taskQueueId, batch)) line.empty = false;
-      } catch (error) {
-        for (const request of batch) request.fail(error);
-      }
-      for (const request of batch) {
-        request.asking = false;
-        if (request.over && line.waiting.has(request)) request.give([]);
-      }
+      for (const request of batch) request.look = 'under way';
+      const satisfied = await this.look(taskQueueId, batch);
+      for (const request of batch) request.look = 'done';
+      if (satisfied) line.empty = false;
+      for (const request of line.waiting) if (request.over && (request.look === 'done' || line.empty)) request.give([]);
     }
     line.serving = false;
   }
 
   /** Whether everybody got all they asked for, so that there may be more. */
-  private async ask(taskQueueId: string, batch: Request[]): Promise<boolean> {
-    const keyed = batch.filter((request) => request.key);
+  private async look(taskQueueId: string, batch: Request[]): Promise<boolean> {
     const plain = batch.filter((request) => !request.key);
-    const given = await Promise.all([
-      ...keyed.map(async (request) => [request, await this.askOnce(taskQueueId, request)] as const),
-      ...(plain.length > 0 ? [this.lease(taskQueueId, plain).then((rows) => [plain, rows] as const)] : []),
-    ]);
-    let all = true;
-    for (const [to, rows] of given) {
-      const requests = Array.isArray(to) ? to : [to];
-      requests.forEach((request, index) => {
-        const mine = rows.filter((row) => row.request === index + 1);
-        if (mine.length < request.wanted) all = false;
-        if (mine.length > 0) request.give(mine);
-      });
-    }
-    return all;
+    const looks = batch.filter((request) => request.key).map((request) => hand([request], this.leaseOnce(taskQueueId, request)));
+    if (plain.length > 0) looks.push(hand(plain, this.lease(taskQueueId, plain)));
+    return (await Promise.all(looks)).every((satisfied) => satisfied);
   }
 
   private lease(taskQueueId: string, requests: Request[], runner: Pick<Sql, 'query'> = this.sql): Promise<ClaimedRow[]> {
@@ -194,7 +188,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** A request with a key: what the key holds already, or else new runs; two at once with one key take turns. */
-  private askOnce(taskQueueId: string, request: Request): Promise<ClaimedRow[]> {
+  private leaseOnce(taskQueueId: string, request: Request): Promise<ClaimedRow[]> {
     return this.sql.transaction(async (runner) => {
       await runner.query(lockClaimKey, [request.key]);
       const held = await runner.query(findClaimsByKey, [request.key]);
@@ -218,10 +212,17 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Answers a request empty, or as soon as the statement that may still lease for it has come back. */
-function end(request: Request): void {
-  request.over = true;
-  if (!request.asking) request.give([]);
+/** Gives each request its rows; whether all got what they asked for. A failure is the failure of these requests alone. */
+async function hand(requests: Request[], leased: Promise<ClaimedRow[]>): Promise<boolean> {
+  try {
+    const rows = await leased;
+    const given = requests.map((request, index) => [request, rows.filter((row) => row.request === index + 1)] as const);
+    for (const [request, mine] of given) if (mine.length > 0) request.give(mine);
+    return given.every(([request, mine]) => mine.length >= request.wanted);
+  } catch (error) {
+    for (const request of requests) request.fail(error);
+    return false;
+  }
 }
 
 /** As many requests, in the order they came, as want about so many runs. */

@@ -24,8 +24,10 @@ export class ClaimTaskService {
   async claimTask(taskId: string, runId: number, request: ClaimTaskRequest, caller: Caller): Promise<TaskClaim> {
     const { workerGroup, workerId } = request;
     const task = await this.tasks.authorized(taskId, caller, CLAIM_TASK_SCOPES, { workerGroup, workerId });
-    const { claimTimeout, deadlineDelay } = this.config;
-    const [row] = await this.sql.query(claimRun, [taskId, runId, workerGroup, workerId, claimTimeout, deadlineDelay]);
+    const claim = [taskId, runId, workerGroup, workerId, this.config.claimTimeout, this.config.deadlineDelay];
+    let [row] = await this.sql.query(claimRun, claim);
+    // a second try finds the lease that the worker won by another call while this one waited
+    if (!row) [row] = await this.sql.query(claimRun, claim);
     if (!row) throw refusalOf((await this.tasks.find(taskId)) ?? task, runId, 'claimed');
     return { ...this.credentials.lend(row), task: withRank(row.definition, row.rank) };
   }

@@ -12,6 +12,8 @@ export interface ClaimedRow extends TaskRow {
 /**
  * Leases pending runs of one queue to several workers that ask at once: each request gets up to its number, in order.
  * `materialized` keeps the planner from running the locking pick again per row, which would lease more than was asked.
+ * `task.run_id = claimable.run_id` leaves a run that became pending after this statement's snapshot, which does not have its past
+ * runs, to the next one.
  * $1 task_queue_id, $2 worker groups, $3 worker ids, $4 numbers wanted, $5 their sum, $6 lease in seconds,
  * $7 deadline delay in seconds, $8 claim keys
  */
@@ -24,14 +26,14 @@ with slot as materialized (
          with ordinality as asked (worker_group, worker_id, wanted, claim_key, request),
          generate_series(1, wanted) as nth
 ), picked as materialized (
-  select task_id, rank, scheduled
+  select task_id, rank, scheduled, run_id
     from task
    where task_queue_id = $1 and state = 'pending' and deadline > now()
    order by rank, scheduled, task_id
    limit $5
      for update skip locked
 ), claimable as (
-  select task_id, row_number() over (order by rank, scheduled, task_id) as slot from picked
+  select task_id, run_id, row_number() over (order by rank, scheduled, task_id) as slot from picked
 ), task as (
   update task
      set state = 'running', worker_group = slot.worker_group, worker_id = slot.worker_id, started = now(), fence = task.fence + 1,
@@ -39,7 +41,7 @@ with slot as materialized (
          due = least(now() + make_interval(secs => $6), task.deadline + make_interval(secs => $7)),
          claim_key = slot.claim_key
     from claimable join slot using (slot)
-   where task.task_id = claimable.task_id
+   where task.task_id = claimable.task_id and task.run_id = claimable.run_id
   returning task.*, slot.slot, slot.request
 )
 select ${TASK_COLUMNS}, task.request::integer, task_definition.definition, task_definition.scopes

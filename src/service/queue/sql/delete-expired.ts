@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/sql.js';
 
-/** Forgets tasks half an hour after they expired, with all that belongs to them, and groups left empty. $1 at most so many */
-export const deleteExpired = statement<{ taskId: string }>(
+/** Forgets tasks half an hour after they expired, with all that belongs to them but their groups. $1 at most so many */
+export const deleteExpired = statement<{ taskGroupId: string }>(
   'delete-expired',
   `
 with expired as materialized (
@@ -15,14 +15,8 @@ with expired as materialized (
   delete from past_run using expired where past_run.task_id = expired.task_id
 ), edge as (
   delete from task_dependency using expired where task_dependency.dependent_task_id = expired.task_id
-), gone as (
-  delete from task using expired where task.task_id = expired.task_id
-  returning task.task_id, task.task_group_id
-), emptied as (
-  delete from task_group
-   where task_group_id in (select task_group_id from gone)
-     and not exists (select from task where task.task_group_id = task_group.task_group_id
-                        and task.task_id not in (select task_id from gone))
 )
-select task_id as "taskId" from gone`,
+delete from task using expired
+ where task.task_id = expired.task_id
+returning task.task_group_id as "taskGroupId"`,
 );

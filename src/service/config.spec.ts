@@ -1,0 +1,201 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { ConfigError, readConfig } from './config.js';
+import { deriveKeys, keptMasterKey } from './keys.js';
+
+const TOKEN = 'token-0123456789-abcdefghij';
+const CLIENT = { clientId: 'static/a', accessToken: TOKEN, scopes: ['a:*'] };
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'leasehold-config-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function refusal(environment: Record<string, string>): string {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+  throw new Error(`was not refused: ${JSON.stringify(environment)}`);
+}
+
+const DEFAULTS = {
+  port: 8080,
+  host: 'localhost',
+  rootUrl: 'http://localhost:8080',
+  dataDir: path.resolve('data'),
+  databaseUrl: undefined,
+  masterKey: undefined,
+  staticClients: undefined,
+  anonymousScopes: [],
+  claimTimeout: 1200,
+  credentialsGrace: 900,
+  claimPoll: 20,
+  deadlineDelay: 60,
+  sweepInterval: 2,
+  maxTaskDeadlineDays: 5,
+  taskMaxDependencies: 10_000,
+  logLevel: 'info',
+};
+
+it('has a default for everything; an empty variable is as good as none', () => {
+  expect(readConfig({})).toEqual(DEFAULTS);
+  const names = [
+    'PORT',
+    'ROOT_URL',
+    'DATABASE_URL',
+    'MASTER_KEY',
+    'STATIC_CLIENTS',
+    'ANONYMOUS_SCOPES',
+    'CLAIM_TIMEOUT',
+    'LOG_LEVEL',
+    'DATA_DIR',
+  ];
+  expect(readConfig(Object.fromEntries(names.map((name, index) => [name, ' '.repeat(index)])))).toEqual(DEFAULTS);
+  expect(Object.isFrozen(readConfig({}))).toBe(true);
+});
+
+it.each([
+  [{ PORT: '0' }, { port: 0, rootUrl: 'http://localhost:0' }],
+  [{ PORT: ' 65535 ' }, { port: 65_535 }],
+  [{ HOST: '::1' }, { host: '::1' }],
+  [{ ROOT_URL: 'https://tc.example.com/' }, { rootUrl: 'https://tc.example.com' }],
+  [{ ROOT_URL: 'http://tc.example.com:81/path//' }, { rootUrl: 'http://tc.example.com:81/path' }],
+  [{ DATA_DIR: '/somewhere/../else' }, { dataDir: path.resolve('/else') }],
+  [{ DATABASE_URL: 'postgresql://u:p@h/d' }, { databaseUrl: 'postgresql://u:p@h/d' }],
+  [{ MASTER_KEY: 'x'.repeat(32) }, { masterKey: 'x'.repeat(32) }],
+  [{ STATIC_CLIENTS: '[]' }, { staticClients: [] }],
+  [{ STATIC_CLIENTS: JSON.stringify([CLIENT]) }, { staticClients: [{ ...CLIENT, description: '' }] }],
+  [{ ANONYMOUS_SCOPES: 'a:* b' }, { anonymousScopes: ['a:*', 'b'] }],
+  [{ ANONYMOUS_SCOPES: '["a:*"]' }, { anonymousScopes: ['a:*'] }],
+  [{ CLAIM_TIMEOUT: '1.5' }, { claimTimeout: 1.5 }],
+  [{ CREDENTIALS_GRACE: '0' }, { credentialsGrace: 0 }],
+  [{ CLAIM_POLL: '28' }, { claimPoll: 28 }],
+  [{ DEADLINE_DELAY: '86400' }, { deadlineDelay: 86_400 }],
+  [{ SWEEP_INTERVAL: '0.05' }, { sweepInterval: 0.05 }],
+  [{ MAX_TASK_DEADLINE_DAYS: '365' }, { maxTaskDeadlineDays: 365 }],
+  [{ TASK_MAX_DEPENDENCIES: '0' }, { taskMaxDependencies: 0 }],
+  [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
+])('reads %j', (environment, expected) => {
+  expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
+});
+
+it.each([
+  ['PORT', ['x', '-1', '65536', '80.5', '1e9', 'Infinity'], /whole number from 0 to 65535; set one/],
+  ['ROOT_URL', ['tc.example.com', 'ftp://a', 'http://', 'http://a/?b', 'http://a/?', 'http://a/#b', 'http://a b'], /set one like https:/],
+  ['DATABASE_URL', ['mysql://a', 'localhost/db'], /set one like postgres:/],
+  ['MASTER_KEY', ['x', 'x'.repeat(31)], /make one with: openssl rand/],
+  [
+    'ANONYMOUS_SCOPES',
+    ['a"b', 'a\\b', 'é', '["a b"]', '[1]', '[', '[""]'],
+    /is not (JSON|a list of scopes; set scopes separated by spaces)/,
+  ],
+  ['CLAIM_TIMEOUT', ['0', '0.5', '604801', 'x', '20 min'], /number of seconds from 1 to 604800; set one/],
+  ['CREDENTIALS_GRACE', ['-1', '604801'], /number of seconds from 0 to 604800; set one/],
+  ['CLAIM_POLL', ['-1', '28.1', '30'], /number of seconds from 0 to 28; set one/],
+  ['DEADLINE_DELAY', ['-1', '86401'], /number of seconds from 0 to 86400; set one/],
+  ['SWEEP_INTERVAL', ['0', '601'], /number of seconds from 0.05 to 600; set one/],
+  ['MAX_TASK_DEADLINE_DAYS', ['0', '1.5', '366'], /whole number from 1 to 365; set one/],
+  ['TASK_MAX_DEPENDENCIES', ['-1', '10001', '1.5'], /whole number from 0 to 10000; set one/],
+  ['LOG_LEVEL', ['verbose', 'INFO', 'toString'], /set one of trace, debug/],
+])('refuses a bad %s by name, with the fix', (name, values, fix) => {
+  for (const value of values) {
+    const message = refusal({ [name]: value });
+    expect(message).toMatch(new RegExp(`^The configuration is not usable:\\n  ${name}: `));
+    expect(message).toMatch(fix);
+  }
+});
+
+describe('STATIC_CLIENTS', () => {
+  const entry = (change: object) => JSON.stringify([CLIENT, { ...CLIENT, clientId: 'static/b', ...change }]);
+
+  it.each([
+    ['nonsense', /is not JSON/],
+    ['{}', /is not a JSON array/],
+    ['[1]', /entry 0: is not an object/],
+    ['[null]', /entry 0: is not an object/],
+    [entry({ clientId: 'a b' }), /entry 1: clientId must be a client id/],
+    [entry({ clientId: undefined }), /entry 1: clientId must be/],
+    [entry({ clientId: 'static/leasehold/queue' }), /entry 1: clientId static\/leasehold\/queue is the service's own; choose another/],
+    [entry({ clientId: 'static/a' }), /names static\/a twice; keep one/],
+    [entry({ accessToken: 'short' }), /entry 1: accessToken must be 22 to 66 .* make one with: openssl/],
+    [entry({ accessToken: 'x'.repeat(67) }), /entry 1: accessToken must be/],
+    [entry({ accessToken: `${TOKEN}+` }), /entry 1: accessToken must be/],
+    [entry({ scopes: 'a' }), /entry 1: scopes must be an array of scopes without space/],
+    [entry({ scopes: ['a b'] }), /entry 1: scopes must be/],
+    [entry({ scopes: undefined }), /entry 1: scopes must be/],
+    [entry({ description: 1 }), /entry 1: description must be a text/],
+    [entry({ expires: 'never' }), /entry 1: has unknown fields: expires/],
+    ['@/nowhere/at/all', /the file \/nowhere\/at\/all cannot be read \(ENOENT\)/],
+    ['@/', /the file \/ cannot be read \(EISDIR\)/],
+  ])('refuses %s', (text, message) => {
+    expect(refusal({ STATIC_CLIENTS: text })).toMatch(/^The configuration is not usable:\n {2}STATIC_CLIENTS: /);
+    expect(refusal({ STATIC_CLIENTS: text })).toMatch(message);
+  });
+
+  it('may be in a file', () => {
+    const file = path.join(directory, 'clients.json');
+    writeFileSync(file, JSON.stringify([CLIENT]));
+    expect(readConfig({ STATIC_CLIENTS: `@${file}` }).staticClients).toEqual([{ ...CLIENT, description: '' }]);
+    writeFileSync(file, TOKEN);
+    expect(refusal({ STATIC_CLIENTS: `@${file}` })).not.toContain(TOKEN);
+  });
+});
+
+it('names all that is wrong at once', () => {
+  const message = refusal({ PORT: 'x', LOG_LEVEL: 'x', CLAIM_POLL: '99' });
+  for (const name of ['PORT', 'LOG_LEVEL', 'CLAIM_POLL']) expect(message).toMatch(new RegExp(`^  ${name}: `, 'm'));
+});
+
+it('never shows a secret', () => {
+  const secret = 'secret-0123456789';
+  const environments: Record<string, string>[] = [
+    { MASTER_KEY: secret },
+    { DATABASE_URL: `mysql://user:${secret}@host` },
+    { DATABASE_URL: `user:${secret}@host` },
+    { ROOT_URL: `https://user:${secret}@host` },
+    { ROOT_URL: `https://:${secret}@host` },
+    { STATIC_CLIENTS: secret },
+    { STATIC_CLIENTS: JSON.stringify(secret) },
+    { STATIC_CLIENTS: `[{"clientId":"a","accessToken":"${secret}"` },
+    { STATIC_CLIENTS: JSON.stringify([{ clientId: 'static/a', accessToken: `${secret} `, scopes: [] }]) },
+    { STATIC_CLIENTS: JSON.stringify([{ clientId: 'static/a', accessToken: `${secret}-and-long-enough`, scopes: [1] }]) },
+  ];
+  for (const environment of environments) expect(refusal(environment)).not.toContain(secret);
+});
+
+describe('the kept master key', () => {
+  it('is made once, for us alone, and nothing else is left', () => {
+    const dataDir = path.join(directory, 'data');
+    const key = keptMasterKey(dataDir);
+    expect(key).toMatch(/^[\w-]{43}$/);
+    expect(keptMasterKey(dataDir)).toBe(key);
+    expect(readdirSync(dataDir)).toEqual(['master.key']);
+    expect(statSync(path.join(dataDir, 'master.key')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path.join(dataDir, 'master.key'), 'utf8')).toBe(`${key}\n`);
+  });
+
+  it('is refused, not replaced, where the file holds none', () => {
+    const file = path.join(directory, 'master.key');
+    writeFileSync(file, 'short');
+    expect(() => keptMasterKey(directory)).toThrow(/master\.key holds no master key; restore it/);
+    expect(readFileSync(file, 'utf8')).toBe('short');
+  });
+
+  it('gives keys that tell nothing of one another', () => {
+    const [one, same, other] = [deriveKeys('x'.repeat(32)), deriveKeys('x'.repeat(32)), deriveKeys('y'.repeat(32))];
+    expect(one).toEqual(same);
+    const texts = [one, other].flatMap(({ storage, issuer, bootstrap, check }) => [
+      storage.toString('base64url'),
+      issuer,
+      bootstrap,
+      check.toString('base64url'),
+    ]);
+    expect(new Set(texts).size).toBe(8);
+    for (const text of texts) expect(text).toHaveLength(43);
+  });
+});

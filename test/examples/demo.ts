@@ -1,0 +1,123 @@
+import 'reflect-metadata';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import taskcluster from 'taskcluster-client';
+import { readConfig } from '../../src/service/config.js';
+import { startService } from '../../src/service/service.js';
+
+/*
+ * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client. Uses the service that TASKCLUSTER_ROOT_URL
+ * and the credentials beside it name; without them, one of its own that is gone afterwards.
+ */
+
+interface Access {
+  rootUrl: string;
+  credentials: { clientId: string; accessToken: string };
+  close(): Promise<void>;
+}
+
+const QUEUE = 'demo/laptop';
+const WORKER = { workerGroup: 'demo', workerId: 'my-laptop' };
+
+function say(title: string, facts: Record<string, unknown> = {}): void {
+  console.log(`\n${title}`);
+  for (const [name, value] of Object.entries(facts)) {
+    const lines = Array.isArray(value) ? value : [value];
+    for (const [index, line] of lines.entries()) console.log(`  ${(index === 0 ? name : '').padEnd(12)} ${line}`);
+  }
+}
+
+/** What a caller was told when it was refused. */
+async function refusal(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: Error & { statusCode?: number; code?: string }) => thrown,
+  );
+  if (!error) throw new Error('the demo expected a refusal');
+  return `${error.statusCode} ${error.code}: ${error.message.split('\n')[0]}`;
+}
+
+function lent(claim: { takenUntil: string; credentials: { clientId: string; certificate: string } }) {
+  const { scopes, expiry } = JSON.parse(claim.credentials.certificate);
+  return { 'lent to': claim.credentials.clientId, scopes, takenUntil: claim.takenUntil, expires: new Date(expiry).toISOString() };
+}
+
+async function live({ rootUrl, credentials }: Access): Promise<void> {
+  const queue = new taskcluster.Queue({ rootUrl, credentials });
+  const taskId = taskcluster.slugid();
+  await queue.createTask(taskId, {
+    taskQueueId: QUEUE,
+    created: taskcluster.fromNow('0 seconds'),
+    deadline: taskcluster.fromNow('1 hour'),
+    scopes: ['secrets:get:project/demo/*', `assume:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`],
+    payload: { command: ['echo', 'hello'] },
+    metadata: { name: 'demo', description: 'shows what a worker is lent', owner: 'demo@example.com', source: 'https://example.com' },
+  });
+  say('1. A creator makes a task that may read secrets of project/demo, and asks to be its own worker', { task: taskId });
+
+  const { tasks } = await queue.claimWork(QUEUE, { ...WORKER, tasks: 1 });
+  const claim = tasks.find((one: { status: { taskId: string } }) => one.status.taskId === taskId);
+  if (!claim) throw new Error(`another task was waiting in ${QUEUE}; run the demo again`);
+  say('2. A worker claims it, and is lent credentials of just this run. It does not get to be the worker', {
+    fence: claim.fence,
+    ...lent(claim),
+  });
+
+  const running = new taskcluster.Queue({ rootUrl, credentials: claim.credentials });
+  say('3. With them it cannot touch anything else', {
+    createTask: await refusal(running.createTask(taskcluster.slugid(), definitionLike())),
+  });
+
+  const reclaim = await running.reclaimTask(taskId, claim.runId);
+  say('4. It reclaims: the lease moves on, and it is lent fresh credentials', lent(reclaim));
+
+  const last = new taskcluster.Queue({ rootUrl, credentials: reclaim.credentials });
+  const { status } = await last.reportCompleted(taskId, claim.runId);
+  say('5. It reports the run completed, with the credentials of the run', { state: status.state });
+
+  say('6. From that moment they are dead, all of them', {
+    'first set': await refusal(running.task(taskId)),
+    'second set': await refusal(last.task(taskId)),
+    reclaim: await refusal(last.reclaimTask(taskId, claim.runId)),
+  });
+}
+
+function definitionLike() {
+  return {
+    taskQueueId: QUEUE,
+    created: taskcluster.fromNow('0 seconds'),
+    deadline: taskcluster.fromNow('1 hour'),
+    payload: {},
+    metadata: { name: 'more', description: '', owner: 'demo@example.com', source: 'https://example.com' },
+  };
+}
+
+async function access(): Promise<Access> {
+  const { TASKCLUSTER_ROOT_URL, TASKCLUSTER_CLIENT_ID, TASKCLUSTER_ACCESS_TOKEN } = process.env;
+  if (TASKCLUSTER_ROOT_URL && TASKCLUSTER_CLIENT_ID && TASKCLUSTER_ACCESS_TOKEN) {
+    const credentials = { clientId: TASKCLUSTER_CLIENT_ID, accessToken: TASKCLUSTER_ACCESS_TOKEN };
+    return { rootUrl: TASKCLUSTER_ROOT_URL, credentials, close: async () => undefined };
+  }
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'leasehold-demo-'));
+  const service = await startService(readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' }));
+  const [clientId, accessToken] = ['CLIENT_ID', 'ACCESS_TOKEN'].map((name) => exported(path.join(dataDir, 'credentials.env'), name));
+  const close = async () => {
+    await service.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  return { rootUrl: service.url, credentials: { clientId: clientId ?? '', accessToken: accessToken ?? '' }, close };
+}
+
+function exported(file: string, name: string): string | undefined {
+  return new RegExp(`^export TASKCLUSTER_${name}=(.*)$`, 'm').exec(readFileSync(file, 'utf8'))?.[1];
+}
+
+const where = await access();
+console.log(`Leasehold at ${where.rootUrl}, driven by the unmodified taskcluster-client`);
+try {
+  await live(where);
+  console.log('');
+} finally {
+  await where.close();
+}

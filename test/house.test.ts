@@ -1,0 +1,126 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { VERSION } from '../src/service/version.js';
+
+/* The rules of the house that no linter knows, and that the linter knows its own. */
+
+const filesIn = (directory: string) =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((name) => path.join(directory, name))
+    .filter((name) => name.endsWith('.ts'));
+const SOURCES = [...filesIn('src'), ...filesIn('migrations')].map((file) => ({ file, text: readFileSync(file, 'utf8') }));
+
+it('the environment is read where the program is put together, and nowhere else', () => {
+  const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(text)).map(({ file }) => file);
+  // the last one reads no configuration: it passes PATH on to the programs of Postgres
+  expect(readers.sort()).toEqual(['src/service/main.ts', 'src/service/migrate.ts', 'src/service/postgres/postgres-host.ts']);
+  expect(readFileSync('src/service/postgres/postgres-host.ts', 'utf8').match(/process\.env\.?\w*/g)).toEqual(['process.env.PATH']);
+});
+
+it('every statement has a name of its own, in a file under sql/ that of the file', () => {
+  const declared = SOURCES.flatMap(({ file, text }) =>
+    [...text.matchAll(/= statement(?:<[^(]*>)?\(\s*'([^']+)'/g)].map(([, name = '']) => ({ file, name })),
+  );
+  expect(declared.length).toBeGreaterThan(20);
+  const names = declared.map(({ name }) => name);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]); // Postgres would run the first one's text
+  for (const { file, name } of declared.filter((one) => one.file.includes('/sql/'))) expect(path.basename(file, '.ts')).toBe(name);
+});
+
+it('a file under sql/ holds one statement, or what several share', () => {
+  for (const { file, text } of SOURCES.filter((source) => source.file.includes('/sql/'))) {
+    const statements = text.match(/\bstatement(<[^(]*>)?\(/g) ?? [];
+    expect([file, statements.length]).toEqual([file, file.endsWith('-columns.ts') ? 0 : 1]);
+    const literals = [...text.replace(/^ *(\/\/|\/?\*).*$/gm, '').matchAll(/`([^`]*)`/g)].map(([, literal = '']) => literal);
+    expect(literals.filter((literal) => literal.includes(';'))).toEqual([]);
+  }
+});
+
+it('folders and files are named after nouns of the domain', () => {
+  const drawers = [...filesIn('src'), ...filesIn('test')].filter((file) =>
+    /(^|\/)(utils?|common|shared|helpers?|misc|lib)(\/|\.ts$)/.test(file),
+  );
+  expect(drawers).toEqual([]);
+  expect(filesIn('src').filter((file) => path.basename(file) === 'index.ts')).toEqual([]);
+});
+
+it('every migration is run, in the order of its name', () => {
+  const dataSource = readFileSync('src/service/postgres/data-source.ts', 'utf8');
+  const run = /migrations: \[([^\]]+)\]/.exec(dataSource)?.[1]?.match(/\d{13}/g);
+  expect(run).toEqual(
+    filesIn('migrations')
+      .sort()
+      .map((file) => /^migrations\/(\d{13})-[a-z-]+\.ts$/.exec(file)?.[1]),
+  );
+});
+
+it('the version is that of package.json', () => {
+  expect(VERSION).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+});
+
+describe('dependency-cruiser', () => {
+  /** Which rule each planted import must break. */
+  const PLANTED: Record<string, [file: string, text: string]> = {
+    'room-scopes': ['src/scopes/planted.ts', "import '../credentials/hmac.js';"],
+    'room-signatures': ['src/signatures/planted.ts', "import '../scopes/scope.js';"],
+    'room-credentials': ['src/credentials/planted.ts', "import '../signatures/canonical-json.js';"],
+    'room-client': ['src/client/planted.ts', "import '../service/http/api-error.js';"],
+    'room-service-postgres': ['src/service/postgres/planted.ts', "import '../http/api-error.js';"],
+    'room-service-http': ['src/service/http/planted.ts', "import '../auth/registry.js';"],
+    'room-service-auth': ['src/service/auth/planted.ts', "import '../queue/run-state.js';"],
+    'room-service-queue': ['src/service/queue/planted.ts', "import '../auth/registry.js';"],
+    'nouns-stay-plain': ['src/service/keys.ts', "import './http/api-error.js';"],
+    'root-is-the-rim': ['src/service/queue/planted-rim.ts', "import '../service.js';"],
+    'pure-has-no-framework': ['src/scopes/planted-framework.ts', "import '@nestjs/common';"],
+    'pure-has-no-effects': ['src/credentials/planted-effect.ts', "import 'node:fs';"],
+    'one-lender': ['src/service/auth/planted-mint.ts', "import '../../credentials/mint.js';"],
+    'only-claims-lend': ['src/service/queue/planted-lend.ts', "import './claims/lend-credentials.js';"],
+    'one-door-to-postgres': ['src/service/queue/planted-pg.ts', "import pg from 'pg'; pg;"],
+    'rows-do-not-sign': ['src/service/queue/sql/planted.ts', "import '../../http/caller.js';"],
+    'src-never-imports-test': ['src/service/http/planted-test.ts', "import '../../../test/support/api.js';"],
+    'no-cycles': ['src/scopes/planted-a-cycle.ts', "import './planted-cycle.js';"],
+    'no-barrels': ['src/scopes/planted-barrel.ts', "import './inner/index.js';"],
+    'no-drawers': ['src/scopes/planted-drawer.ts', "import './utils/planted.js';"],
+    'no-dev-dependencies-in-src': ['src/client/planted-dev.ts', "import 'hawk';"],
+    'not-resolvable': ['src/scopes/planted-nowhere.ts', "import './nowhere.js';"],
+  };
+  const ALSO = {
+    'src/scopes/planted-cycle.ts': "import './planted-a-cycle.js';",
+    'src/scopes/inner/index.ts': 'export {};',
+    'src/scopes/utils/planted.ts': 'export {};',
+  };
+
+  const directory = mkdtempSync(path.join(tmpdir(), 'leasehold-house-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  async function violations(): Promise<{ rule: { name: string }; from: string }[]> {
+    const cli = path.resolve('node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+    const command = [cli, '--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'src', 'migrations'];
+    const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: directory, maxBuffer: 1e8 }).catch((error) => error);
+    return JSON.parse(stdout).summary.violations;
+  }
+
+  it('catches a violation of each of its rules', async () => {
+    for (const name of ['src', 'migrations', 'test', 'package.json', 'tsconfig.json', '.dependency-cruiser.cjs']) {
+      cpSync(name, path.join(directory, name), { recursive: true });
+    }
+    symlinkSync(path.resolve('node_modules'), path.join(directory, 'node_modules'));
+    for (const [file, text] of [...Object.values(PLANTED), ...Object.entries(ALSO)]) {
+      mkdirSync(path.dirname(path.join(directory, file)), { recursive: true });
+      writeFileSync(path.join(directory, file), `${text}\n`);
+    }
+    const found = await violations();
+    const rules = [...readFileSync('.dependency-cruiser.cjs', 'utf8').matchAll(/^ {6}name: '([\w-]+)'/gm)].map(([, name]) => name);
+    const rooms = Object.keys(PLANTED).filter((name) => name.startsWith('room-'));
+    expect(Object.keys(PLANTED).sort()).toEqual([...rules, ...rooms].sort());
+    const missed = Object.entries(PLANTED).filter(
+      ([rule, [file]]) => !found.some(({ rule: { name }, from }) => name === rule && from === file),
+    );
+    expect(missed.map(([rule]) => rule)).toEqual([]);
+    const planted = new Set([...Object.values(PLANTED).map(([file]) => file), ...Object.keys(ALSO)]);
+    expect(found.filter(({ from }) => !planted.has(from))).toEqual([]);
+  });
+});

@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import taskcluster from 'taskcluster-client';
+import { authorizationHeader } from '../src/credentials/hawk.js';
+import { type Credentials, definition, slugid } from './support/api.js';
+import { createDatabase } from './support/database.js';
+import { newDataDir, onDatabase, ROOT, removeDataDir, ServiceProcess } from './support/service-process.js';
+
+/** One request, what the log must say of it, and the secrets that it carried. */
+interface Sent {
+  method: string;
+  path: string;
+  status: number;
+  /** As the answer says it; a caller that hung up cannot know. */
+  reqId?: string;
+  operation?: string;
+  clientId?: string;
+}
+
+interface Line {
+  level: string;
+  reqId?: string;
+  path?: string;
+  status?: number;
+  err?: object;
+}
+
+const secrets = new Map<string, string>();
+const sent: Sent[] = [];
+
+function keep(what: string, secret: string): string {
+  expect(secret.length).toBeGreaterThan(7); // shorter ones would be found by chance
+  secrets.set(`${what} ${secrets.size}`, secret);
+  return secret;
+}
+
+const canary = (what: string) => keep(what, `canary-${what}-${randomBytes(12).toString('hex')}`);
+
+function keepCredentials({ accessToken, certificate }: Credentials): void {
+  keep('access token', accessToken);
+  if (certificate === undefined) return;
+  const { signature, seed } = JSON.parse(certificate);
+  keep('signature', signature);
+  keep('seed', seed);
+}
+
+type Method = 'GET' | 'HEAD' | 'OPTIONS' | 'POST' | 'PUT' | 'DELETE';
+
+interface Options {
+  credentials?: Credentials;
+  authorization?: string;
+  body?: unknown;
+  text?: string;
+  operation?: string;
+  /** Who the log must say it was; the service never says so for a caller it refused. */
+  clientId?: string;
+  hangUpAfterMs?: number;
+}
+
+/** Sends it exactly as given: fetch and supertest would repair the URL. */
+async function send(url: string, method: Method, path: string, expected: number, options: Options = {}): Promise<unknown> {
+  const { hostname, port } = new URL(url);
+  const authorization = options.authorization ?? (options.credentials && sign(options.credentials, method, path, hostname, port));
+  const text = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  const headers = {
+    ...(authorization !== undefined && { authorization }),
+    ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+  };
+  const request = http.request({ hostname, port, method, path, headers, agent: false });
+  const answered = once(request, 'response').catch(() => []);
+  request.end(text);
+  if (options.hangUpAfterMs !== undefined) setTimeout(() => request.destroy(), options.hangUpAfterMs);
+  const [response] = (await answered) as http.IncomingMessage[];
+  const answer = response ? (await response.setEncoding('utf8').toArray()).join('') : '';
+  const status = response?.statusCode ?? 499;
+  if (status !== expected) throw new Error(`${method} ${path} answered ${status}: ${answer}`);
+  const clientId = options.clientId ?? options.credentials?.clientId;
+  const reqId = response?.headers['x-for-request-id'] as string | undefined;
+  const { operation } = options;
+  sent.push({
+    method,
+    path: path.split('?')[0] ?? '',
+    status,
+    ...(reqId && { reqId }),
+    ...(operation && { operation }),
+    ...(status !== 401 && clientId && { clientId }),
+  });
+  return answer.startsWith('{') ? JSON.parse(answer) : answer;
+}
+
+function sign(credentials: Credentials, method: string, resource: string, host: string, port: string): string {
+  const nonce = randomBytes(6).toString('hex');
+  const header = authorizationHeader(credentials, { method, resource, host, port: Number(port) }, { nowMs: Date.now(), nonce });
+  for (const attribute of ['mac', 'ext']) {
+    const value = new RegExp(`${attribute}="([^"]+)"`).exec(header)?.[1];
+    if (value) keep(attribute, value);
+  }
+  return header;
+}
+
+async function sendBrokenRequest(url: string, secret: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write(`GET /api/queue/v1/ping HTTP/1.1\r\nHost: x\r\nAuthorization: Hawk ${secret}\r\nBroken\x01Header: ${secret}\r\n\r\n`);
+  const answer = (await socket.setEncoding('utf8').toArray()).join('');
+  expect(answer).toMatch(/^HTTP\/1.1 400 /);
+}
+
+const NOBODY = ''; // refused before anyone looked who it is
+const API = '/api/queue/v1';
+const AUTH = '/api/auth/v1';
+
+async function exerciseEverything(url: string, database: { query(sql: string): Promise<unknown> }): Promise<void> {
+  const root = { credentials: ROOT };
+  const rootUrl = url;
+  for (const path of ['/', '/api', '/api/openapi.json', '/__heartbeat__']) {
+    await send(url, 'GET', path, path === '/' ? 404 : 200, path === '/__heartbeat__' ? { operation: 'heartbeat' } : {});
+  }
+  await send(url, 'HEAD', `${API}/ping`, 200, { operation: 'ping' });
+  await send(url, 'OPTIONS', `${API}/task/x`, 200);
+
+  // a client of the database, its temporary credentials, a signed URL
+  const expires = new Date(Date.now() + 3_600_000).toISOString();
+  const client = { expires, description: '', scopes: ['queue:*', 'auth:*'] };
+  const made = (await send(url, 'PUT', `${AUTH}/clients/logs%2Fclient`, 200, {
+    ...root,
+    body: client,
+    operation: 'createClient',
+  })) as Credentials;
+  const stored = { clientId: made.clientId, accessToken: keep('access token', made.accessToken) };
+  const temporary = taskcluster.createTemporaryCredentials({
+    credentials: stored,
+    scopes: ['queue:*', 'auth:*'],
+    expiry: new Date(expires),
+  });
+  keepCredentials(temporary);
+  await send(url, 'GET', `${AUTH}/scopes/current`, 200, { credentials: temporary, operation: 'currentScopes' });
+  const auth = new taskcluster.Auth({ rootUrl, credentials: temporary });
+  const signed = new URL(auth.buildSignedUrl(auth.currentScopes));
+  keep('bewit', signed.searchParams.get('bewit')!);
+  await send(url, 'GET', `${signed.pathname}${signed.search}`, 200, { operation: 'currentScopes', clientId: stored.clientId });
+  await send(url, 'GET', `${signed.pathname}x${signed.search}`, 404);
+  await send(url, 'GET', `${API}/task/%zz${signed.search}`, 400);
+  const reset = (await send(url, 'POST', `${AUTH}/clients/logs%2Fclient/reset`, 200, {
+    ...root,
+    operation: 'resetAccessToken',
+  })) as Credentials;
+  keep('access token', reset.accessToken);
+
+  // the life of a task
+  const taskId = slugid();
+  const body = definition({ taskQueueId: 'logs/queue', payload: { secret: canary('payload') } });
+  await send(url, 'PUT', `${API}/task/${taskId}`, 200, { ...root, body, operation: 'createTask' });
+  const claiming = { ...root, body: { tasks: 1, workerGroup: 'g', workerId: 'w' }, operation: 'claimWork' };
+  const { tasks } = (await send(url, 'POST', `${API}/claim-work/logs%2Fqueue`, 200, claiming)) as { tasks: { credentials: Credentials }[] };
+  const { credentials } = tasks[0]!;
+  keepCredentials(credentials);
+  const run = `${API}/task/${taskId}/runs/0`;
+  const reclaimed = (await send(url, 'POST', `${run}/reclaim`, 200, { credentials, operation: 'reclaimTask' })) as {
+    credentials: Credentials;
+  };
+  keepCredentials(reclaimed.credentials);
+  await send(url, 'POST', `${run}/completed`, 200, { credentials: reclaimed.credentials, operation: 'reportCompleted' });
+  await send(url, 'POST', `${run}/failed`, 409, { credentials: reclaimed.credentials, operation: 'reportFailed' });
+  await send(url, 'POST', `${API}/claim-work/logs%2Fidle`, 499, { ...claiming, hangUpAfterMs: 200 });
+
+  // refusals that carry secrets
+  const status = `${API}/task/${taskId}/status`;
+  await send(url, 'GET', status, 401, { credentials: stored, operation: 'status' }); // its token was reset
+  await send(url, 'GET', status, 401, { credentials: { ...ROOT, accessToken: canary('wrong-token') }, operation: 'status' });
+  await send(url, 'GET', status, 401, { credentials: { ...credentials, accessToken: canary('wrong-token') }, operation: 'status' });
+  for (const scheme of ['Hawk', 'Bearer', 'Basic', '']) {
+    await send(url, 'GET', status, 401, { authorization: `${scheme} ${canary('header')}`.trim(), operation: 'status' });
+  }
+  await send(url, 'GET', status, 403, { operation: 'status' });
+  await send(url, 'GET', `${status}?bewit=${canary('bewit')}`, 401, { operation: 'status' });
+  await send(url, 'GET', `${status}?token=${canary('query')}`, 400, { ...root, operation: 'status' });
+  const creation = { ...root, operation: 'createTask' };
+  await send(url, 'PUT', `${API}/task/${slugid()}`, 400, { ...creation, clientId: NOBODY, text: `{"accessToken": ${canary('malformed')}` });
+  await send(url, 'PUT', `${API}/task/${slugid()}`, 400, { ...creation, body: { ...body, accessToken: canary('unknown-field') } });
+  await send(url, 'POST', `${AUTH}/authenticate-hawk`, 200, {
+    operation: 'authenticateHawk',
+    body: { method: 'get', resource: '/', host: 'h', port: 80, authorization: `Hawk id="static/root", mac="${canary('oracle')}"` },
+  });
+
+  // failures of ours: Postgres shows values of the row in its error, Node the request in its own
+  await database.query(`alter table task_definition add constraint broken check (length(definition::text) < 10) not valid`);
+  await send(url, 'PUT', `${API}/task/${slugid()}`, 500, { ...creation, body: { ...body, payload: { secret: canary('row') } } });
+  await database.query('alter table task rename to vanished');
+  await send(url, 'GET', status, 500, { ...root, operation: 'status' });
+  await sendBrokenRequest(url, canary('broken-request'));
+}
+
+it('says one line for each request, and no secret ever', async () => {
+  const { url: plainUrl, pool, drop } = await createDatabase();
+  const databaseUrl = new URL(plainUrl);
+  databaseUrl.password ||= canary('database-password'); // the embedded Postgres trusts whoever reaches its socket
+  keep('database password', databaseUrl.password);
+  const dataDir = newDataDir();
+  keep('access token', ROOT.accessToken);
+  const environment = { ...onDatabase(databaseUrl.href), MASTER_KEY: canary('master-key'), LOG_LEVEL: 'trace', DATA_DIR: dataDir };
+  const service = await new ServiceProcess({ ...environment, SWEEP_INTERVAL: '0.2', CLAIM_POLL: '5' }).ready();
+  try {
+    await exerciseEverything(service.url, pool);
+    await sleep(500); // sweeps that fail
+  } finally {
+    await service.stop();
+    await drop();
+    removeDataDir(dataDir);
+  }
+  const { output } = service;
+  for (const [what, secret] of secrets) {
+    if (output.includes(secret)) throw new Error(`${what} is in the log: ${output.split('\n').find((line) => line.includes(secret))}`);
+    expect(output).not.toContain([...Buffer.from(secret)].join(',')); // a Buffer, as JSON has it
+  }
+  expect(secrets.size).toBeGreaterThan(40);
+  expect(output).not.toMatch(/authorization|certificate"|mac=/i);
+
+  const texts = output.split('\n').filter((line) => line.startsWith('{'));
+  const lines = texts.map((text) => JSON.parse(text) as Line);
+  const requests = lines.filter(({ status }) => status !== undefined);
+  expect(requests).toHaveLength(sent.length);
+  for (const one of sent) {
+    const same = ({ reqId, path, status }: Line) => (one.reqId ? reqId === one.reqId : path === one.path && status === one.status);
+    const shape = { level: 'info', reqId: expect.any(String), ms: expect.any(Number), ...one };
+    expect(requests.filter(same)).toEqual([expect.objectContaining(shape)]);
+  }
+  const known = requests.filter((line) => 'clientId' in line).length;
+  expect(known).toBe(sent.filter((one) => 'clientId' in one).length); // who was not believed is not named
+  expect(lines.filter(({ err, reqId }) => err && reqId)).toHaveLength(2); // each 500 says why, beside its request
+  expect(lines.some(({ err, reqId }) => err && !reqId)).toBe(true); // as do sweeps
+}, 60_000);

@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jest } from '@jest/globals';
+import pg from 'pg';
+import { authorizationHeader } from '../src/credentials/hawk.js';
+import { insertTask } from '../src/service/queue/sql/insert-task.js';
+import { type Api, definition, slugid } from './support/api.js';
+import { startTestService, type TestService } from './support/test-service.js';
+
+let test: TestService;
+let there: Awaited<ReturnType<TestService['replica']>>;
+beforeAll(async () => {
+  test = await startTestService();
+  there = await test.replica();
+});
+afterAll(async () => {
+  await there.close();
+  await test.close();
+});
+
+const agent = new http.Agent({ keepAlive: false, maxSockets: Number.POSITIVE_INFINITY });
+
+interface Poll {
+  answer: Promise<{ status: number; tasks: { status: { taskId: string }; runId: number; fence: number }[]; at: number }>;
+  hangUp(): void;
+}
+
+/** Waits for work over a bare socket, so that a thousand of them weigh little. */
+function poll({ url, credentials }: Api, taskQueueId: string, workerId: string): Poll {
+  const resource = `/api/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+  const { hostname, port } = new URL(url);
+  const signed = { method: 'POST', resource, host: hostname, port: Number(port) };
+  const authorization = authorizationHeader(credentials!, signed, { nowMs: Date.now(), nonce: 'nonce' });
+  const headers = { authorization, 'content-type': 'application/json' };
+  const request = http.request(`${url}${resource}`, { method: 'POST', headers, agent });
+  request.end(JSON.stringify({ tasks: 1, workerGroup: 'poll', workerId }));
+  const answer = once(request, 'response').then(async ([response]: http.IncomingMessage[]) => {
+    const text = (await response!.setEncoding('utf8').toArray()).join('');
+    return { status: response!.statusCode ?? 0, tasks: JSON.parse(text).tasks, at: performance.now() };
+  });
+  return { answer, hangUp: () => request.destroy() };
+}
+
+async function create(api: Api, taskQueueId: string): Promise<string> {
+  const taskId = slugid();
+  const { status } = await api.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId }));
+  expect(status).toBe(200);
+  return taskId;
+}
+
+const median = (numbers: number[]) => numbers.sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+const queueOf = (name: string, n: number) => `${name}/queue-${n}`;
+
+it('a thousand workers on a hundred idle queues cost next to nothing, and still are woken', async () => {
+  const polls = Array.from({ length: 1_000 }, (_, n) => poll(n % 2 ? there.root : test.root, queueOf('idle', n % 100), `w-${n}`));
+  const hungUp = polls.map((one) => one.answer.catch(() => 'hung up'));
+  await sleep(2_500); // until all have looked once
+  const asked = jest.spyOn(pg.Client.prototype, 'query'); // every statement of both replicas
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await sleep(5_000);
+  const seconds = (performance.now() - began) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  const statements = asked.mock.calls.length;
+  asked.mockRestore();
+  expect(statements).toBeGreaterThan(0); // what is counted is what runs
+  expect(statements / seconds).toBeLessThan(15); // a poll and a sweep of each replica, not one a worker
+  expect((user + system) / 1e6 / seconds).toBeLessThan(0.5);
+
+  const taskIds = await Promise.all([7, 58].map((n) => create(test.root, queueOf('idle', n))));
+  const woken = await Promise.race([sleep(1_000), Promise.all([7, 58].map((n) => Promise.any(ofQueue(polls, n))))]);
+  expect(woken?.flatMap(({ tasks }) => tasks.map((task) => task.status.taskId))).toEqual(taskIds);
+  for (const one of polls) one.hangUp();
+  await Promise.all(hungUp);
+});
+
+function ofQueue(polls: Poll[], n: number) {
+  return polls.filter((_, index) => index % 100 === n).map(({ answer }) => answer);
+}
+
+it.each(['the same replica', 'another replica'])('a task reaches a worker that waits on %s in tens of milliseconds', async (where) => {
+  const taskQueueId = where === 'another replica' ? 'swift/there' : 'swift/here';
+  const waits: number[] = [];
+  for (let round = 0; round < 20; round++) {
+    const waiting = poll(where === 'another replica' ? there.root : test.root, taskQueueId, 'w');
+    await sleep(60); // it waits, and the notification of the round before is 50 ms ago
+    const began = performance.now();
+    const taskId = await create(test.root, taskQueueId);
+    const { tasks, at } = await waiting.answer;
+    expect(tasks.map((task) => task.status.taskId)).toEqual([taskId]);
+    waits.push(at - began);
+  }
+  expect(median(waits)).toBeLessThan(100);
+});
+
+it('fifty tasks for fifty workers on two replicas: each gets one', async () => {
+  const polls = Array.from({ length: 50 }, (_, n) => poll(n % 2 ? there.root : test.root, 'fifty/queue', `w-${n}`));
+  await sleep(200);
+  const taskIds = await Promise.all(polls.map(() => create(test.root, 'fifty/queue')));
+  const given = (await Promise.all(polls.map((one) => one.answer))).map(({ tasks }) => tasks.map((task) => task.status.taskId));
+  expect(given.map((tasks) => tasks.length)).toEqual(polls.map(() => 1));
+  expect(given.flat().sort()).toEqual(taskIds.sort());
+});
+
+it('who hangs up waits no longer: the task goes to the next worker, as its first claim', async () => {
+  const gone = poll(test.root, 'hang-up/queue', 'gone');
+  const failed = gone.answer.catch((error: Error) => error.message);
+  await sleep(200);
+  gone.hangUp();
+  expect(await failed).toBe('socket hang up');
+  await sleep(100);
+  const taskId = await create(test.root, 'hang-up/queue');
+  await sleep(200);
+  const { body } = await test.root.get(`/queue/v1/task/${taskId}/status`);
+  expect(body.status.state).toBe('pending');
+  const { tasks } = await poll(test.root, 'hang-up/queue', 'next').answer;
+  expect(tasks).toMatchObject([{ status: { taskId }, runId: 0, fence: 1 }]);
+});
+
+it('a task that no notification told of is found within two seconds', async () => {
+  const waiting = poll(test.root, 'lost/queue', 'w');
+  await sleep(300);
+  const taskId = slugid();
+  const task = definition({ taskQueueId: 'lost/queue', taskGroupId: taskId, schedulerId: '-', projectId: 'none', priority: 'lowest' });
+  const { expires, deadline } = task;
+  const identity = ['lost/queue', taskId, '-', 'none', 6];
+  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60];
+  const began = performance.now();
+  await test.database.pool.query(insertTask.text, columns);
+  const { tasks, at } = await waiting.answer;
+  expect(tasks).toMatchObject([{ status: { taskId } }]);
+  expect(at - began).toBeLessThan(2_000);
+});
+
+it('a poll that ends answers no tasks', async () => {
+  const replica = await test.replica({ claimPoll: 0.4 });
+  const began = performance.now();
+  const { status, tasks, at } = await poll(replica.root, 'ends/queue', 'w').answer;
+  expect({ status, tasks }).toEqual({ status: 200, tasks: [] });
+  expect(at - began).toBeGreaterThan(390);
+  expect(at - began).toBeLessThan(2_000);
+  await replica.close();
+});
+
+it('a service that closes ends all polls at once, with an answer', async () => {
+  const replica = await test.replica();
+  const polls = Array.from({ length: 100 }, (_, n) => poll(replica.root, queueOf('closing', n % 3), `w-${n}`));
+  await sleep(500);
+  const began = performance.now();
+  const [answers] = await Promise.all([Promise.all(polls.map((one) => one.answer)), replica.close()]);
+  expect(performance.now() - began).toBeLessThan(2_000);
+  for (const { status, tasks } of answers) expect({ status, tasks }).toEqual({ status: 200, tasks: [] });
+});

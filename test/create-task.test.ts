@@ -636,7 +636,7 @@ describe('dependencies', () => {
     const [first, second] = [await tasks.create({ dependencies: [required] }), await tasks.create({ dependencies: [required] })];
     await ok(tasks.claimTask(required));
     // what resolveRun commits, and then the process is gone
-    await tasks.alter(required, `state = 'completed', reason_resolved = 'completed', resolved = now(), due = now()`);
+    await tasks.alter(required, `state = 'completed', reason_resolved = 'completed', resolved = now(), due = now() - interval '1 second'`);
     expect(await tasks.state(first)).toBe('unscheduled');
     await sweep();
     expect([await tasks.state(first), await tasks.state(second)]).toEqual(['pending', 'pending']);
@@ -649,7 +649,7 @@ describe('dependencies', () => {
     const required = await tasks.create();
     const taskId = await tasks.create({ dependencies: [required] });
     await ok(tasks.claimTask(required));
-    await tasks.alter(required, `state = 'completed', reason_resolved = 'completed', resolved = now(), due = now()`);
+    await tasks.alter(required, `state = 'completed', reason_resolved = 'completed', resolved = now(), due = now() - interval '1 second'`);
     await ok(tasks.steer('rerun', required));
     expect(await tasks.state(taskId)).toBe('pending');
     await tasks.run('failed', required, 1);

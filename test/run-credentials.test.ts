@@ -157,7 +157,7 @@ describe('what is lent', () => {
   it('counts the claims of a task as its fence', async () => {
     const claim = await claimed();
     expect(claim.fence).toBe(1);
-    await move(claim.taskId, "taken_until = now() - interval '1 second', due = now()");
+    await move(claim.taskId, "taken_until = now() - interval '1 second', due = now() - interval '1 second'");
     await sweep();
     const { rows } = await test.database.pool.query('select task_queue_id from task where task_id = $1', [claim.taskId]);
     const second = await claimNext(rows[0].task_queue_id);
@@ -266,7 +266,7 @@ describe('they die with the run', () => {
 
   it('the retry of a lapsed run is another run: the former credentials do not touch it', async () => {
     const claim = await claimed({ scopes: SCOPES });
-    await move(claim.taskId, "taken_until = now() - interval '1 second', due = now()");
+    await move(claim.taskId, "taken_until = now() - interval '1 second', due = now() - interval '1 second'");
     await sweep();
     const reclaim = await claim.run.post(runPath(claim, 'reclaim'));
     expect([reclaim.status, reclaim.body.message]).toEqual([

@@ -705,6 +705,13 @@ describe('expiry', () => {
     for (const table of ['task', 'task_definition']) {
       await test.database.pool.query(`update ${table} set expires = now() - interval '31 minutes' where task_id = any($1)`, [taskIds]);
     }
+    await endLeases('1 day', ...taskIds);
+  };
+  const endLeases = async (ago: string, ...taskIds: string[]) => {
+    for (const table of ['task', 'past_run']) {
+      const set = `taken_until = case when taken_until is not null then now() - interval '${ago}' end`;
+      await test.database.pool.query(`update ${table} set ${set} where task_id = any($1)`, [taskIds]);
+    }
   };
   const groups = async (...ids: string[]) =>
     (await test.database.pool.query('select 1 from task_group where task_group_id = any($1)', [ids])).rowCount;
@@ -724,6 +731,23 @@ describe('expiry', () => {
     await expireNow(required);
     await expire();
     expect(await tasks.rowCounts()).toEqual(before);
+  });
+
+  it('keeps a task until the credentials of all its runs have ended, so that its id means no other run to them', async () => {
+    const taskId = await tasks.create();
+    await tasks.run('worker-shutdown', taskId);
+    const { credentials } = await ok(tasks.claimTask(taskId, 1));
+    await ok(test.root.as(credentials).post(`/queue/v1/task/${taskId}/runs/1/completed`));
+    await expireNow(taskId);
+    for (const table of ['task', 'past_run']) {
+      await endLeases('1 day', taskId);
+      await test.database.pool.query(`update ${table} set taken_until = now() - interval '1195 seconds' where task_id = $1`, [taskId]);
+      await expire();
+      await ok(test.root.get(`/queue/v1/task/${taskId}/status`));
+    }
+    await endLeases('1205 seconds', taskId); // a grace of 900, a skew of 300
+    await expire();
+    await refused(test.root.get(`/queue/v1/task/${taskId}/status`), 404);
   });
 
   it('forgets a group with its last task, and more than one batch', async () => {

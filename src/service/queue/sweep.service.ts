@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { CERTIFICATE_SKEW_MS } from '../../credentials/certificate.js';
 import { Config } from '../config.js';
 import { Logger } from '../http/logger.js';
 import { type Runner, Sql, type Statement } from '../postgres/sql.js';
@@ -58,8 +59,9 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** Forgets what has expired. */
   async expire(): Promise<void> {
+    const outlive = this.config.credentialsGrace + CERTIFICATE_SKEW_MS / 1000;
     for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
-      if ((await this.sql.transaction(forgetExpired)) < BATCH) return;
+      if ((await this.sql.transaction((runner) => forgetExpired(runner, outlive))) < BATCH) return;
     }
   }
 
@@ -94,8 +96,8 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
 }
 
 /** A batch of tasks, and the groups that are empty then: looked at under their lock, so that nobody can join one meanwhile. */
-async function forgetExpired(runner: Runner): Promise<number> {
-  const tasks = await runner.query(deleteExpired, [BATCH]);
+async function forgetExpired(runner: Runner, outlive: number): Promise<number> {
+  const tasks = await runner.query(deleteExpired, [BATCH, outlive]);
   const groups = [...new Set(tasks.map((task) => task.taskGroupId))];
   await runner.query(lockGroups, [groups]);
   await runner.query(deleteEmptyGroups, [groups]);

@@ -1,12 +1,20 @@
 import { statement } from '../../postgres/sql.js';
 
-/** Forgets tasks half an hour after they expired, with all that belongs to them but their groups. $1 at most so many */
+/**
+ * Forgets tasks half an hour after they expired, with all that belongs to them but their groups. A task outlives the credentials
+ * of its runs: were it forgotten sooner, and its id used again, they would be those of a run they were not lent for.
+ * $1 at most so many, $2 seconds that credentials outlive the lease
+ */
 export const deleteExpired = statement<{ taskGroupId: string }>(
   'delete-expired',
   `
 with expired as materialized (
   select task_id from task_definition
    where expires < now() - interval '30 minutes'
+     and not exists (select from task
+                      where task.task_id = task_definition.task_id and task.taken_until > now() - make_interval(secs => $2))
+     and not exists (select from past_run
+                      where past_run.task_id = task_definition.task_id and past_run.taken_until > now() - make_interval(secs => $2))
    limit $1
      for update skip locked
 ), definition as (

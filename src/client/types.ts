@@ -990,8 +990,6 @@ export interface components {
             resolved?: string;
         };
         TaskStatus: {
-            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
-            taskId: string;
             /** @description 1 to 38 letters, digits, - or _ */
             provisionerId: string;
             /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
@@ -1004,6 +1002,8 @@ export interface components {
             projectId: string;
             /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
             taskGroupId: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
             /** @enum {string} */
             priority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
             /** Format: date-time */

@@ -83,8 +83,8 @@ export class CreateTaskRequest {
   extra!: Record<string, unknown>;
 }
 
-/** A definition with every field filled in. */
-export class TaskDefinitionResponse {
+/** A task queue by all its names. */
+class TaskQueueName {
   @Text({ rule: PROVISIONER_ID })
   provisionerId!: string;
 
@@ -93,7 +93,10 @@ export class TaskDefinitionResponse {
 
   @Text({ rule: TASK_QUEUE_ID })
   taskQueueId!: string;
+}
 
+/** Where a task belongs. */
+class TaskPlace extends TaskQueueName {
   @Text({ rule: WORKER_PART })
   schedulerId!: string;
 
@@ -102,7 +105,10 @@ export class TaskDefinitionResponse {
 
   @Text({ rule: SLUGID })
   taskGroupId!: string;
+}
 
+/** A definition with every field filled in. */
+export class TaskDefinitionResponse extends TaskPlace {
   @ListOf(SLUGID)
   dependencies!: string[];
 
@@ -175,27 +181,9 @@ export class TaskRun {
   resolved?: string;
 }
 
-export class TaskStatus {
+export class TaskStatus extends TaskPlace {
   @Text({ rule: SLUGID })
   taskId!: string;
-
-  @Text({ rule: PROVISIONER_ID })
-  provisionerId!: string;
-
-  @Text({ rule: WORKER_TYPE })
-  workerType!: string;
-
-  @Text({ rule: TASK_QUEUE_ID })
-  taskQueueId!: string;
-
-  @Text({ rule: WORKER_PART })
-  schedulerId!: string;
-
-  @Text({ rule: PROJECT_ID })
-  projectId!: string;
-
-  @Text({ rule: SLUGID })
-  taskGroupId!: string;
 
   @OneOf(PRIORITIES)
   priority!: Priority;
@@ -283,16 +271,7 @@ export class TaskExceptionRequest {
   reason!: WorkerReason;
 }
 
-export class PendingTasksResponse {
-  @Text({ rule: PROVISIONER_ID })
-  provisionerId!: string;
-
-  @Text({ rule: WORKER_TYPE })
-  workerType!: string;
-
-  @Text({ rule: TASK_QUEUE_ID })
-  taskQueueId!: string;
-
+export class PendingTasksResponse extends TaskQueueName {
   @Integer({ minimum: 0 })
   pendingTasks!: number;
 }

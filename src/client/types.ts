@@ -567,6 +567,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/task/{taskId}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the priority of a task that has not ended */
+        post: operations["changeTaskPriority"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/claim-work/{taskQueueId}": {
         parameters: {
             query?: never;
@@ -712,6 +729,142 @@ export interface paths {
         get: operations["taskQueueCounts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get the definitions of many tasks */
+        post: operations["tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/tasks/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Get the statuses of many tasks */
+        post: operations["statuses"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/dependents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tasks that depend on a task */
+        get: operations["listDependentTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-group/{taskGroupId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a task group */
+        get: operations["getTaskGroup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-group/{taskGroupId}/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tasks of a group, by task id */
+        get: operations["listTaskGroup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-group/{taskGroupId}/seal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Seal a task group: it takes no more tasks */
+        post: operations["sealTaskGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-group/{taskGroupId}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel the tasks of a sealed group that have not ended */
+        post: operations["cancelTaskGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-group/{taskGroupId}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the priority of the tasks of a group that have not ended */
+        post: operations["changeTaskGroupPriority"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1103,6 +1256,10 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        PriorityRequest: {
+            /** @enum {string} */
+            newPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
+        };
         ClaimWorkRequest: {
             /** @description 1 to 38 letters, digits, - or _ */
             workerGroup: string;
@@ -1190,6 +1347,97 @@ export interface components {
             taskQueueId: string;
             pendingTasks: number;
             claimedTasks: number;
+        };
+        TaskIdsRequest: {
+            /**
+             * @description Tasks; those that do not exist are left out of the answer
+             * @default []
+             */
+            taskIds?: string[];
+        };
+        NamedDefinition: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            task: components["schemas"]["TaskDefinitionResponse"];
+        };
+        DefinitionsResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            tasks: components["schemas"]["NamedDefinition"][];
+        };
+        NamedStatus: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            status: components["schemas"]["TaskStatus"];
+        };
+        StatusesResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            statuses: components["schemas"]["NamedStatus"][];
+        };
+        TaskAndStatus: {
+            task: components["schemas"]["TaskDefinitionResponse"];
+            status: components["schemas"]["TaskStatus"];
+        };
+        DependentsResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            /** @description The task that they depend on */
+            taskId: string;
+            tasks: components["schemas"]["TaskAndStatus"][];
+        };
+        TaskGroupResponse: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /**
+             * Format: date-time
+             * @description An hour after its last task expires
+             */
+            expires: string;
+            /**
+             * Format: date-time
+             * @description Since when it takes no more tasks
+             */
+            sealed?: string;
+        };
+        TaskGroupListResponse: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /**
+             * Format: date-time
+             * @description An hour after its last task expires
+             */
+            expires: string;
+            /**
+             * Format: date-time
+             * @description Since when it takes no more tasks
+             */
+            sealed?: string;
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            tasks: components["schemas"]["TaskAndStatus"][];
+        };
+        CancelGroupResponse: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            taskGroupSize: number;
+            cancelledCount: number;
+            /** @description Those that this call ended */
+            taskIds: string[];
+        };
+        GroupPriorityResponse: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /** @enum {string} */
+            newPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
+            tasksAffected: number;
+            taskIds: string[];
         };
     };
     responses: never;
@@ -3500,6 +3748,102 @@ export interface operations {
             };
         };
     };
+    changeTaskPriority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriorityRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskStatusResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
     claimWork: {
         parameters: {
             query?: never;
@@ -4114,6 +4458,612 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    tasks: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskIdsRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DefinitionsResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    statuses: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskIdsRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusesResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listDependentTasks: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependentsResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getTaskGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskGroupResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listTaskGroup: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskGroupListResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    sealTaskGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskGroupResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    cancelTaskGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelGroupResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    changeTaskGroupPriority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriorityRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupPriorityResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

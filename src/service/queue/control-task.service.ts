@@ -5,9 +5,11 @@ import type { Caller } from '../http/caller.js';
 import { Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
+import { type Priority, rankOf } from './priority.js';
 import { MOST_RUNS } from './run-state.js';
 import { SettleService } from './settle.service.js';
 import { cancelTask } from './sql/cancel-task.js';
+import { changePriority } from './sql/change-priority.js';
 import { lockDependencies } from './sql/lock-dependencies.js';
 import { rerunTask } from './sql/rerun-task.js';
 import { satisfyDependents } from './sql/satisfy-dependents.js';
@@ -26,6 +28,10 @@ export function steeringScopes(verb: 'schedule-task' | 'cancel-task' | 'rerun-ta
     ],
   };
 }
+
+export const CHANGE_PRIORITY_SCOPES = {
+  AnyOf: ['queue:change-task-priority:<taskId>', 'queue:change-task-priority-in-queue:<taskQueueId>'],
+};
 
 /** What schedulers do to a task from outside. Each does nothing, and succeeds, where the task is already as asked. */
 @Injectable()
@@ -51,6 +57,15 @@ export class ControlTaskService {
     if (!canceled) return { status: statusOf(await this.unchanged(taskId)) };
     await this.settling.settle(canceled);
     return { status: statusOf(await this.tasks.get(taskId)) };
+  }
+
+  /** Gives a task that has not ended another priority. Asking for the one it has is fine. */
+  async changePriority(taskId: string, newPriority: Priority, caller: Caller): Promise<TaskStatusResponse> {
+    await this.tasks.authorized(taskId, caller, CHANGE_PRIORITY_SCOPES);
+    const [task] = await this.sql.query(changePriority, [taskId, rankOf(newPriority)]);
+    if (task) return { status: statusOf(task) };
+    const { state } = await this.unchanged(taskId);
+    throw new ApiError('RequestConflict', `Task ${taskId} is ${state}; the priority of a task that has ended means nothing`);
   }
 
   async rerun(taskId: string, caller: Caller): Promise<TaskStatusResponse> {

@@ -13,9 +13,10 @@ import { UrlParam } from '../http/url-param.js';
 import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
-import { ControlTaskService, steeringScopes } from './control-task.service.js';
+import { CHANGE_PRIORITY_SCOPES, ControlTaskService, steeringScopes } from './control-task.service.js';
 import { CREATE_TASK_SCOPES, CreateTaskService } from './create-task.service.js';
 import { FindTask } from './find-task.service.js';
+import { PriorityRequest } from './lists.dto.js';
 import { ResolveRunService } from './resolve-run.service.js';
 import {
   ClaimTaskRequest,
@@ -109,6 +110,23 @@ export class QueueController {
   })
   cancelTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
     return this.control.cancel(taskId, caller);
+  }
+
+  @Post('task/:taskId/priority')
+  @ApiTags('queue: tasks')
+  @RequireScopes(CHANGE_PRIORITY_SCOPES)
+  @Operation({
+    summary: 'Change the priority of a task that has not ended',
+    stability: 'experimental',
+    response: TaskStatusResponse,
+    errors: [...BODY, ...GONE_OR_CHANGED],
+  })
+  changeTaskPriority(
+    @CallerOf() caller: Caller,
+    @TaskId() taskId: string,
+    @Payload() { newPriority }: PriorityRequest,
+  ): Promise<TaskStatusResponse> {
+    return this.control.changePriority(taskId, newPriority, caller);
   }
 
   @Post('claim-work/:taskQueueId')

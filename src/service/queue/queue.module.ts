@@ -7,17 +7,23 @@ import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ControlTaskService } from './control-task.service.js';
 import { CreateTaskService } from './create-task.service.js';
 import { FindTask } from './find-task.service.js';
+import { ListTasks } from './list-tasks.service.js';
 import { QueueController } from './queue.controller.js';
 import { ResolveRunService } from './resolve-run.service.js';
 import { SettleService } from './settle.service.js';
 import { SweepService } from './sweep.service.js';
+import { TaskGroupService } from './task-group.service.js';
+import { TaskGroupsController } from './task-groups.controller.js';
+import { TaskListsController } from './task-lists.controller.js';
 
 /** Tasks and their runs. */
 @Module({
-  controllers: [QueueController],
+  controllers: [QueueController, TaskListsController, TaskGroupsController],
   providers: [
     FindTask,
     CreateTaskService,
+    ListTasks,
+    TaskGroupService,
     ControlTaskService,
     ClaimDesk,
     ClaimWorkService,

@@ -1,0 +1,63 @@
+import { Controller, Get, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { ScopeTemplate } from '../../scopes/scope-expression.js';
+import { Payload } from '../http/body.js';
+import { CallerOf } from '../http/caller.decorator.js';
+import type { Caller } from '../http/caller.js';
+import { SLUGID } from '../http/identifiers.js';
+import { Operation } from '../http/operation.decorator.js';
+import { ContinuationToken, Limit } from '../http/query.js';
+import { RequireScopes } from '../http/require-scopes.decorator.js';
+import { UrlParam } from '../http/url-param.js';
+import { ListTasks } from './list-tasks.service.js';
+import { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskIdsRequest } from './lists.dto.js';
+
+function each(scope: string): ScopeTemplate {
+  return { AllOf: [{ for: 'taskId', in: 'taskIds', each: `${scope}:<taskId>` }] };
+}
+
+const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
+
+/** Reads of many tasks at once. */
+@ApiTags('queue: tasks')
+@Controller('api/queue/v1')
+export class TaskListsController {
+  constructor(private readonly lists: ListTasks) {}
+
+  @Post('tasks')
+  @RequireScopes(each('queue:get-task'))
+  @Operation({ summary: 'Get the definitions of many tasks', stability: 'experimental', response: DefinitionsResponse, errors: BODY })
+  tasks(
+    @CallerOf() caller: Caller,
+    @Payload() { taskIds }: TaskIdsRequest,
+    @Limit() limit?: string,
+    @ContinuationToken() token?: string,
+  ): Promise<DefinitionsResponse> {
+    caller.require(each('queue:get-task'), { taskIds });
+    return this.lists.definitions(taskIds, { limit, token });
+  }
+
+  @Post('tasks/status')
+  @RequireScopes(each('queue:status'))
+  @Operation({ summary: 'Get the statuses of many tasks', stability: 'experimental', response: StatusesResponse, errors: BODY })
+  statuses(
+    @CallerOf() caller: Caller,
+    @Payload() { taskIds }: TaskIdsRequest,
+    @Limit() limit?: string,
+    @ContinuationToken() token?: string,
+  ): Promise<StatusesResponse> {
+    caller.require(each('queue:status'), { taskIds });
+    return this.lists.statuses(taskIds, { limit, token });
+  }
+
+  @Get('task/:taskId/dependents')
+  @RequireScopes('queue:list-dependent-tasks:<taskId>')
+  @Operation({ summary: 'List the tasks that depend on a task', response: DependentsResponse, errors: ['ResourceNotFound'] })
+  listDependentTasks(
+    @UrlParam('taskId', SLUGID) taskId: string,
+    @Limit() limit?: string,
+    @ContinuationToken() token?: string,
+  ): Promise<DependentsResponse> {
+    return this.lists.dependents(taskId, { limit, token });
+  }
+}

@@ -170,7 +170,7 @@ describe('paths', () => {
     }
   });
 
-  it('take an encoded slash in every parameter, and a literal one in the task queue of claim-work and pending', async () => {
+  it('take an encoded slash in every parameter, and a literal one in the task queue of claim-work, pending and counts', async () => {
     const worker = JSON.stringify({ workerGroup: 'a', workerId: 'b' });
     for (const queue of ['test%2Fqueue', 'test/queue', 'test%2fqueue', 'test/queue/']) {
       const pending = await send('GET', `/api/queue/v1/pending/${queue}`);
@@ -180,7 +180,9 @@ describe('paths', () => {
         text: '{"tasks":[]}',
       });
     }
-    expect(await test.root.get('/queue/v1/task-queues/test%2Fqueue/counts')).toMatchObject({ status: 200 });
+    for (const queue of ['test%2Fqueue', 'test/queue']) {
+      expect(await send('GET', `/api/queue/v1/task-queues/${queue}/counts`)).toMatchObject({ status: 200 });
+    }
     const counter = await test.client('queue:pending-count:test/queue');
     expect(await counter.get('/queue/v1/pending/test%2Fqueue')).toMatchObject({ status: 200 });
     expect(await counter.get('/queue/v1/pending/test%2Fqueuf')).toMatchObject({ status: 403 });

@@ -29,11 +29,14 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
   return adapter;
 }
 
-const TASK_QUEUE_PATH = /^(\/api\/queue\/v1\/(?:claim-work|pending)\/[^/?]+)\/([^/?]+\/?(?:\?|$))/;
+const TASK_QUEUE_PATHS = [
+  /^(\/api\/queue\/v1\/(?:claim-work|pending)\/[^/?]+)\/([^/?]+\/?(?:\?|$))/,
+  /^(\/api\/queue\/v1\/task-queues\/[^/?]+)\/([^/?]+\/(?:counts|pending|claimed)\/?(?:\?|$))/,
+];
 
 /** Clients send a task queue's id as one encoded segment; upstream's wildcard also takes a literal slash here, so do we. */
 function encodeTaskQueueSlash(url: string): string {
-  return url.replace(TASK_QUEUE_PATH, '$1%2F$2');
+  return TASK_QUEUE_PATHS.reduce((path, pattern) => path.replace(pattern, '$1%2F$2'), url);
 }
 
 /** Only JSON is read as JSON; the text is kept, because Hawk's payload hash is over it. Anything else counts as no body. */

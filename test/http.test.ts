@@ -141,7 +141,7 @@ describe('what is not there', () => {
     ['GET', '/api/auth/v1/ping//'],
     ['GET', '/api/auth/v1/clients//reset'],
     ['GET', '/api/auth/v1/clients/a/b'],
-    ['GET', '/api/queue/v1/task-queues/a/b/counts'],
+    ['GET', '/api/queue/v1/task-queues/a/b/c/counts'],
     ['GET', '/api/auth/v1/scopes/expand'],
     ['PUT', '/api/auth/v1/scopes/current'],
     ['PATCH', '/api/auth/v1/scopes/current'],
@@ -509,6 +509,10 @@ const BODIES: Record<string, () => object> = {
   createRole: role,
   updateRole: role,
   expandScopes: () => ({ scopes: ['a'] }),
+  tasks: () => ({ taskIds: [slugid()] }),
+  statuses: () => ({ taskIds: [slugid()] }),
+  changeTaskPriority: () => ({ newPriority: 'high' }),
+  changeTaskGroupPriority: () => ({ newPriority: 'high' }),
 };
 
 describe('the contract', () => {

@@ -8,7 +8,8 @@ const ROOMS = {
   'service/postgres': [],
   'service/http': ['scopes', 'credentials', 'service/postgres'],
   'service/auth': ['scopes', 'credentials', 'service/http', 'service/postgres'],
-  'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres'],
+  'service/fleet': ['scopes', 'credentials', 'service/http', 'service/postgres'],
+  'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet'],
 };
 
 /** Plain nouns at the composition root: types and injection tokens that rooms are handed. */
@@ -21,6 +22,7 @@ const ADVICE = {
   'service/postgres': 'postgres knows no domain: let the room that owns the statement call it.',
   'service/http': 'http is below the rooms it serves: declare an abstract class here (as Authenticator) and implement it in the room.',
   'service/auth': 'auth may not know the queue: what it needs of a run it reads by a statement of its own.',
+  'service/fleet': 'fleet only hears of claims: let the queue call it.',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
 };
 

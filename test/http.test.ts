@@ -513,6 +513,8 @@ const BODIES: Record<string, () => object> = {
   statuses: () => ({ taskIds: [slugid()] }),
   changeTaskPriority: () => ({ newPriority: 'high' }),
   changeTaskGroupPriority: () => ({ newPriority: 'high' }),
+  quarantineWorker: () => ({ quarantineUntil: inADay() }),
+  declareWorker: () => ({ expires: inADay() }),
 };
 
 describe('the contract', () => {

@@ -475,6 +475,184 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/task-queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the task queues that were seen lately */
+        get: operations["listTaskQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-queues/{taskQueueId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a task queue */
+        get: operations["getTaskQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List provisioners: what task queues begin with
+         * @deprecated
+         */
+        get: operations["listProvisioners"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a provisioner
+         * @deprecated
+         */
+        get: operations["getProvisioner"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}/worker-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the worker types of a provisioner
+         * @deprecated
+         */
+        get: operations["listWorkerTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}/worker-types/{workerType}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a worker type
+         * @deprecated
+         */
+        get: operations["getWorkerType"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}/worker-types/{workerType}/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the workers of a task queue that were seen lately or are quarantined
+         * @deprecated
+         */
+        get: operations["listWorkers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}/worker-types/{workerType}/workers/{workerGroup}/{workerId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a worker
+         * @deprecated
+         */
+        get: operations["getWorker"];
+        /**
+         * Quarantine a worker: it gets no more work until then
+         * @description What it runs at the moment it may finish. A time in the past ends the quarantine.
+         */
+        put: operations["quarantineWorker"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/provisioners/{provisionerId}/worker-types/{workerType}/{workerGroup}/{workerId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Declare a worker before it claims anything
+         * @description Requires a scope for each field that is sent, and that of `expires` when none is.
+         */
+        put: operations["declareWorker"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/task/{taskId}": {
         parameters: {
             query?: never;
@@ -1066,6 +1244,147 @@ export interface components {
             clientId: string;
             /** @description Scopes: printable ASCII without space, double quote and backslash */
             scopes: string[];
+        };
+        TaskQueueResponse: {
+            /** @enum {string} */
+            stability: "experimental" | "stable" | "deprecated";
+            description: string;
+            /**
+             * Format: date-time
+             * @description When it is forgotten unless it is seen again
+             */
+            expires: string;
+            /** Format: date-time */
+            lastDateActive: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+            /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
+            workerType: string;
+            /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+            taskQueueId: string;
+        };
+        TaskQueuesResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            taskQueues: components["schemas"]["TaskQueueResponse"][];
+        };
+        ProvisionerResponse: {
+            /** @enum {string} */
+            stability: "experimental" | "stable" | "deprecated";
+            description: string;
+            /**
+             * Format: date-time
+             * @description When it is forgotten unless it is seen again
+             */
+            expires: string;
+            /** Format: date-time */
+            lastDateActive: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+        };
+        ProvisionersResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            provisioners: components["schemas"]["ProvisionerResponse"][];
+        };
+        WorkerTypeResponse: {
+            /** @enum {string} */
+            stability: "experimental" | "stable" | "deprecated";
+            description: string;
+            /**
+             * Format: date-time
+             * @description When it is forgotten unless it is seen again
+             */
+            expires: string;
+            /** Format: date-time */
+            lastDateActive: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+            /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
+            workerType: string;
+        };
+        WorkerTypesResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            workerTypes: components["schemas"]["WorkerTypeResponse"][];
+        };
+        RunName: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            runId: number;
+        };
+        WorkerSummary: {
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            /** Format: date-time */
+            firstClaim: string;
+            /** Format: date-time */
+            lastDateActive: string;
+            latestTask?: components["schemas"]["RunName"];
+            /**
+             * Format: date-time
+             * @description Only while it is quarantined
+             */
+            quarantineUntil?: string;
+        };
+        WorkersResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            workers: components["schemas"]["WorkerSummary"][];
+        };
+        QuarantineEvent: {
+            /** @description Who did it */
+            clientId: string;
+            /** Format: date-time */
+            updatedAt: string;
+            /** Format: date-time */
+            quarantineUntil: string;
+            quarantineInfo?: string;
+        };
+        WorkerResponse: {
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+            /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
+            workerType: string;
+            /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+            taskQueueId: string;
+            /** @description The last 20 runs it claimed, oldest first */
+            recentTasks: components["schemas"]["RunName"][];
+            /** Format: date-time */
+            expires: string;
+            /** Format: date-time */
+            firstClaim: string;
+            /** Format: date-time */
+            lastDateActive: string;
+            /**
+             * Format: date-time
+             * @description Until when it may not claim; in the past when it may
+             */
+            quarantineUntil: string;
+            /** @description Every quarantine, oldest first */
+            quarantineDetails: components["schemas"]["QuarantineEvent"][];
+        };
+        QuarantineWorkerRequest: {
+            /**
+             * Format: date-time
+             * @description Until when the worker may not claim; a time in the past lets it claim again
+             */
+            quarantineUntil: string;
+            /** @description Why */
+            quarantineInfo?: string;
+        };
+        DeclareWorkerRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten unless it is seen again; in a day when absent
+             */
+            expires?: string;
         };
         TaskMetadata: {
             name: string;
@@ -3274,6 +3593,717 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listTaskQueues: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskQueuesResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getTaskQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskQueueResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listProvisioners: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProvisionersResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getProvisioner: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProvisionerResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listWorkerTypes: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerTypesResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getWorkerType: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerType: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerTypeResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listWorkers: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+                /** @description true: only those quarantined; false: only others */
+                quarantined?: string;
+            };
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerType: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkersResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerType: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerGroup: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    quarantineWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerType: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerGroup: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineWorkerRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    declareWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 38 letters, digits, - or _ */
+                provisionerId: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerType: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerGroup: string;
+                /** @description 1 to 38 letters, digits, - or _ */
+                workerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeclareWorkerRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

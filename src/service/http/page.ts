@@ -2,6 +2,12 @@ import { ApiError } from './api-error.js';
 
 const MOST = 1000;
 
+/** A page that a caller asks for, as the query string has it. */
+export interface PageQuery {
+  limit: string | undefined;
+  token: string | undefined;
+}
+
 /** The `limit` of a page: 1000 at most and when absent. */
 export function pageSize(limit: string | undefined): number {
   return limit === undefined ? MOST : Math.min(MOST, Math.max(1, Number(limit)));
@@ -31,4 +37,11 @@ export function page<T>(sorted: readonly T[], key: (item: T) => string, limit: s
   const last = items.at(-1);
   const more = rest.length > items.length && last !== undefined;
   return { items, ...(more ? { continuationToken: continuationToken([key(last)]) } : {}) };
+}
+
+/** A page out of what a statement found when asked for one row more than the page holds: that row tells that there are more. */
+export function cut<T>(found: readonly T[], size: number, key: (item: T) => string[]) {
+  const items = found.slice(0, size);
+  const last = items.at(-1);
+  return { items, ...(found.length > size && last !== undefined ? { continuationToken: continuationToken(key(last)) } : {}) };
 }

@@ -9,6 +9,7 @@ const RECONNECT_MS = 500;
 export interface News {
   queues: string[];
   auth: boolean;
+  fleet: boolean;
   all: boolean;
 }
 
@@ -20,6 +21,7 @@ export class Bulletin {
   private readonly listeners = new Set<(news: News) => void>();
   private readonly queues = new Set<string>();
   private auth = false;
+  private fleet = false;
   private timer: NodeJS.Timeout | undefined;
   private lastSent = 0;
   private client: pg.Client | undefined;
@@ -50,6 +52,11 @@ export class Bulletin {
     this.sendSoon();
   }
 
+  fleetChanged(): void {
+    this.fleet = true;
+    this.sendSoon();
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
@@ -67,7 +74,7 @@ export class Bulletin {
     await client.query(`listen ${CHANNEL}`);
     this.client = client;
     if (this.closed) await client.end();
-    this.tell({ queues: [], auth: true, all: true });
+    this.tell({ queues: [], auth: true, fleet: true, all: true });
   }
 
   private reconnectSoon(): void {
@@ -80,7 +87,7 @@ export class Bulletin {
     try {
       this.tell(JSON.parse(payload ?? '') as News);
     } catch {
-      this.tell({ queues: [], auth: true, all: true }); // not ours, or cut: look at everything once
+      this.tell({ queues: [], auth: true, fleet: true, all: true }); // not ours, or cut: look at everything once
     }
   }
 
@@ -97,11 +104,12 @@ export class Bulletin {
   private send(): void {
     this.timer = undefined;
     this.lastSent = Date.now();
-    const news: News = { queues: [...this.queues], auth: this.auth, all: false };
+    const news: News = { queues: [...this.queues], auth: this.auth, fleet: this.fleet, all: false };
     this.queues.clear();
     this.auth = false;
+    this.fleet = false;
     let payload = JSON.stringify(news);
-    if (payload.length > PAYLOAD_LIMIT) payload = JSON.stringify({ queues: [], auth: news.auth, all: true } satisfies News);
+    if (payload.length > PAYLOAD_LIMIT) payload = JSON.stringify({ ...news, queues: [], all: true } satisfies News);
     this.client?.query('select pg_notify($1, $2)', [CHANNEL, payload]).catch(() => undefined);
   }
 }

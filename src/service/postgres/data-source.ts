@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { Tasks1764000000001 } from '../../../migrations/1764000000001-tasks.js';
 import { ClientsAndRoles1764000000002 } from '../../../migrations/1764000000002-clients-and-roles.js';
+import { Fleet1764000000003 } from '../../../migrations/1764000000003-fleet.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
 const POOL_SIZE = 16;
@@ -11,7 +12,7 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
     type: 'postgres',
     url,
     poolSize,
-    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002],
+    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003],
     migrationsTableName: 'migration',
     extra: {
       application_name: 'leasehold',

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { continuationToken, keyOf, pageSize } from '../http/page.js';
+import { cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
@@ -10,12 +10,6 @@ import type { TaskRow } from './sql/task-columns.js';
 import { type StoredDefinition, withRank } from './task-definition.js';
 import { statusOf } from './task-status.js';
 
-/** A page that a caller asks for. */
-export interface PageQuery {
-  limit: string | undefined;
-  token: string | undefined;
-}
-
 /** Pages of tasks, by task id. */
 @Injectable()
 export class ListTasks {
@@ -25,29 +19,26 @@ export class ListTasks {
   ) {}
 
   async definitions(taskIds: string[], query: PageQuery): Promise<DefinitionsResponse> {
-    const { rows, ...more } = await this.page(listDefinitions, taskIds, query);
-    return { tasks: rows.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
+    const { items, ...more } = await this.page(listDefinitions, taskIds, query);
+    return { tasks: items.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
   }
 
   async statuses(taskIds: string[], query: PageQuery): Promise<StatusesResponse> {
-    const { rows, ...more } = await this.page(listStatuses, taskIds, query);
-    return { statuses: rows.map((row) => ({ taskId: row.taskId, status: statusOf(row) })), ...more };
+    const { items, ...more } = await this.page(listStatuses, taskIds, query);
+    return { statuses: items.map((row) => ({ taskId: row.taskId, status: statusOf(row) })), ...more };
   }
 
   async dependents(taskId: string, query: PageQuery): Promise<DependentsResponse> {
     await this.tasks.get(taskId);
-    const { rows, ...more } = await this.page(listDependents, taskId, query);
-    return { taskId, tasks: rows.map(taskAndStatus), ...more };
+    const { items, ...more } = await this.page(listDependents, taskId, query);
+    return { taskId, tasks: items.map(taskAndStatus), ...more };
   }
 
   /** Runs a statement of `$1 what, $2 after this task, $3 at most so many`; one row more than asked for tells that there are more. */
   async page<Row extends { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
     const size = pageSize(limit);
     const after = token === undefined ? '' : String(keyOf(token)[0]);
-    const found = await this.sql.query(statement, [what, after, size + 1]);
-    const rows = found.slice(0, size);
-    const last = rows.at(-1);
-    return { rows, ...(found.length > size && last ? { continuationToken: continuationToken([last.taskId]) } : {}) };
+    return cut(await this.sql.query(statement, [what, after, size + 1]), size, (row) => [row.taskId]);
   }
 }
 

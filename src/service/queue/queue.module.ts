@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { FleetModule } from '../fleet/fleet.module.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
@@ -18,6 +19,7 @@ import { TaskListsController } from './task-lists.controller.js';
 
 /** Tasks and their runs. */
 @Module({
+  imports: [FleetModule],
   controllers: [QueueController, TaskListsController, TaskGroupsController],
   providers: [
     FindTask,

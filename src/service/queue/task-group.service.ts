@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { renderTemplate, type ScopeTemplate } from '../../scopes/scope-expression.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import type { PageQuery } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
-import { ListTasks, type PageQuery, taskAndStatus } from './list-tasks.service.js';
+import { ListTasks, taskAndStatus } from './list-tasks.service.js';
 import type { CancelGroupResponse, GroupPriorityResponse, TaskGroupListResponse, TaskGroupResponse } from './lists.dto.js';
 import { type Priority, rankOf } from './priority.js';
 import { SettleService } from './settle.service.js';
@@ -34,8 +35,8 @@ export class TaskGroupService {
 
   async list(taskGroupId: string, query: PageQuery): Promise<TaskGroupListResponse> {
     const group = await this.get(taskGroupId);
-    const { rows, ...more } = await this.lists.page(listGroup, taskGroupId, query);
-    return { ...group, tasks: rows.map(taskAndStatus), ...more };
+    const { items, ...more } = await this.lists.page(listGroup, taskGroupId, query);
+    return { ...group, tasks: items.map(taskAndStatus), ...more };
   }
 
   /** From now on the group takes no more tasks. There is no way back; repeating it changes nothing. */

@@ -1,5 +1,6 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Config } from '../../config.js';
+import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
 import { Sql } from '../../postgres/sql.js';
 import { type ClaimedRow, claimRuns } from '../sql/claim-runs.js';
@@ -51,6 +52,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly sql: Sql,
     private readonly bulletin: Bulletin,
+    private readonly quarantine: Quarantine,
     private readonly config: Config,
   ) {}
 
@@ -118,7 +120,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
       };
       const stop = () => {
         request.over = true;
-        if (request.look === 'done' || (request.look === 'due' && line.empty && !line.serving)) request.give([]);
+        if (request.look === 'done' || (request.look === 'due' && !line.serving)) request.give([]);
       };
       const hangUp = () => {
         request.look = request.look === 'due' ? 'done' : request.look; // nobody is there to be leased anything
@@ -152,16 +154,23 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   private async serve(taskQueueId: string, line: Line): Promise<void> {
     if (line.serving) return;
     line.serving = true;
-    while (line.waiting.size > 0 && !line.empty) {
+    while (!line.empty) {
+      const batch = firstOf(this.allowed(taskQueueId, line), RUNS_PER_STATEMENT);
+      if (batch.length === 0) break;
       line.empty = true; // before looking, so that a hint that comes meanwhile is not lost
-      const batch = firstOf(line.waiting, RUNS_PER_STATEMENT);
       for (const request of batch) request.look = 'under way';
       const satisfied = await this.look(taskQueueId, batch);
       for (const request of batch) request.look = 'done';
       if (satisfied) line.empty = false;
-      for (const request of line.waiting) if (request.over && (request.look === 'done' || line.empty)) request.give([]);
+      for (const request of line.waiting) if (request.over && request.look === 'done') request.give([]);
     }
     line.serving = false;
+    for (const request of line.waiting) if (request.over) request.give([]);
+  }
+
+  /** A worker may be quarantined while it waits. */
+  private *allowed(taskQueueId: string, { waiting }: Line): Iterable<Request> {
+    for (const request of waiting) if (!this.quarantine.holds(taskQueueId, request.worker)) yield request;
   }
 
   /** Whether everybody got all they asked for, so that there may be more. */

@@ -1,5 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
+import { Quarantine } from '../../fleet/quarantine.js';
+import { Sightings } from '../../fleet/sightings.js';
+import { ApiError } from '../../http/api-error.js';
 import type { Caller } from '../../http/caller.js';
 import { Sql } from '../../postgres/sql.js';
 import { FindTask } from '../find-task.service.js';
@@ -17,6 +20,8 @@ export class ClaimTaskService {
     private readonly sql: Sql,
     private readonly tasks: FindTask,
     private readonly credentials: LendCredentials,
+    private readonly quarantine: Quarantine,
+    private readonly sightings: Sightings,
     private readonly config: Config,
   ) {}
 
@@ -24,11 +29,15 @@ export class ClaimTaskService {
   async claimTask(taskId: string, runId: number, request: ClaimTaskRequest, caller: Caller): Promise<TaskClaim> {
     const { workerGroup, workerId } = request;
     const task = await this.tasks.authorized(taskId, caller, CLAIM_TASK_SCOPES, { workerGroup, workerId });
+    if (this.quarantine.holds(task.taskQueueId, { workerGroup, workerId })) {
+      throw new ApiError('RequestConflict', `Worker ${workerGroup}/${workerId} is quarantined, and may not claim now`);
+    }
     const claim = [taskId, runId, workerGroup, workerId, this.config.claimTimeout, this.config.deadlineDelay];
     let [row] = await this.sql.query(claimRun, claim);
     // a second try finds the lease that the worker won by another call while this one waited
     if (!row) [row] = await this.sql.query(claimRun, claim);
     if (!row) throw refusalOf((await this.tasks.find(taskId)) ?? task, runId, 'claimed');
+    this.sightings.saw(task.taskQueueId, { workerGroup, workerId }, [{ taskId, runId }], 5);
     return { ...this.credentials.lend(row), task: withRank(row.definition, row.rank) };
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
+import { Sightings } from '../../fleet/sightings.js';
 import type { ClaimWorkRequest, ClaimWorkResponse } from '../task.dto.js';
 import { withRank } from '../task-definition.js';
 import { ClaimDesk } from './claim-desk.js';
@@ -11,6 +12,7 @@ export class ClaimWorkService {
   constructor(
     private readonly desk: ClaimDesk,
     private readonly credentials: LendCredentials,
+    private readonly sightings: Sightings,
     private readonly config: Config,
   ) {}
 
@@ -24,6 +26,7 @@ export class ClaimWorkService {
     const { tasks, ...worker } = request;
     const key = idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
     const rows = await this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, hungUp);
+    this.sightings.saw(taskQueueId, worker, rows);
     return { tasks: rows.map((row) => ({ ...this.credentials.lend(row), task: withRank(row.definition, row.rank) })) };
   }
 }

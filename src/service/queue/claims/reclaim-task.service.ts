@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
+import { Sightings } from '../../fleet/sightings.js';
 import { Sql } from '../../postgres/sql.js';
 import { FindTask } from '../find-task.service.js';
 import { refusalOf } from '../refusal.js';
@@ -13,6 +14,7 @@ export class ReclaimTaskService {
     private readonly sql: Sql,
     private readonly tasks: FindTask,
     private readonly credentials: LendCredentials,
+    private readonly sightings: Sightings,
     private readonly config: Config,
   ) {}
 
@@ -20,6 +22,8 @@ export class ReclaimTaskService {
   async reclaimTask(taskId: string, runId: number): Promise<TaskReclaim> {
     const [row] = await this.sql.query(extendClaim, [taskId, runId, this.config.claimTimeout]);
     if (!row) throw refusalOf(await this.tasks.get(taskId), runId, 'reclaimed');
+    const { taskQueueId, workerGroup, workerId } = row;
+    if (workerGroup !== null && workerId !== null) this.sightings.saw(taskQueueId, { workerGroup, workerId }, []);
     return this.credentials.lend(row);
   }
 }

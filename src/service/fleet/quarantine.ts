@@ -1,0 +1,49 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Bulletin } from '../postgres/bulletin.js';
+import { Sql } from '../postgres/sql.js';
+import { listQuarantined } from './sql/list-quarantined.js';
+
+export interface WorkerName {
+  workerGroup: string;
+  workerId: string;
+}
+
+const POLL_MS = 2_000;
+
+/**
+ * Who may not claim now, in memory, so that a claim costs no look at its worker. Another replica's quarantine arrives by
+ * notification, at the latest by the poll every 2 s.
+ */
+@Injectable()
+export class Quarantine implements OnApplicationBootstrap, OnModuleDestroy {
+  private until = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly sql: Sql,
+    private readonly bulletin: Bulletin,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.refresh();
+    this.bulletin.subscribe((news) => {
+      if (news.fleet || news.all) this.refresh().catch(() => undefined); // the poll tries again
+    });
+    this.timer = setInterval(() => this.refresh().catch(() => undefined), POLL_MS);
+    this.timer.unref();
+  }
+
+  onModuleDestroy(): void {
+    clearInterval(this.timer);
+  }
+
+  holds(taskQueueId: string, { workerGroup, workerId }: WorkerName): boolean {
+    if (this.until.size === 0) return false;
+    return (this.until.get(`${taskQueueId}/${workerGroup}/${workerId}`) ?? 0) > Date.now();
+  }
+
+  async refresh(): Promise<void> {
+    const rows = await this.sql.query(listQuarantined);
+    this.until = new Map(rows.map((row) => [`${row.taskQueueId}/${row.workerGroup}/${row.workerId}`, row.until.getTime()]));
+  }
+}

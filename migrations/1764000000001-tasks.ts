@@ -18,7 +18,7 @@ export class Tasks1764000000001 implements MigrationInterface {
         retries     smallint not null,
         expires     timestamptz(3) not null
       ) with (toast_tuple_target = 8160);            -- an ordinary definition (2 kB) stays inline: no TOAST fetch per claim
-      create index task_definition_expires on task_definition using brin (expires);
+      create index task_definition_expires on task_definition (expires);
 
       create table task (
         task_id         text collate "C" primary key,

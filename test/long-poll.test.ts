@@ -152,3 +152,41 @@ it('a service that closes ends all polls at once, with an answer', async () => {
   expect(performance.now() - began).toBeLessThan(2_000);
   for (const { status, tasks } of answers) expect({ status, tasks }).toEqual({ status: 200, tasks: [] });
 });
+
+it('a database that blinks ends no poll; who waits still is woken', async () => {
+  const patient = await test.replica({ claimPoll: 6 });
+  try {
+    const root = patient.root;
+    const polls = Array.from({ length: 60 }, (_, n) => poll(root, queueOf('blink', n % 12), `w-${n}`));
+    await sleep(500);
+    const cut = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+      and application_name like 'leasehold%'`;
+    for (let cuts = 0; cuts < 12; cuts++) {
+      await test.database.pool.query(cut);
+      await sleep(125);
+    }
+    await sleep(1_200); // the pool and the floor under lost hints are back
+    const taskId = await create(root, queueOf('blink', 3));
+    const answers = await Promise.all(polls.map(({ answer }) => answer));
+    expect(answers.map(({ status }) => status)).toEqual(polls.map(() => 200));
+    expect(answers.flatMap(({ tasks }) => tasks.map(({ status }) => status.taskId))).toEqual([taskId]);
+  } finally {
+    await patient.close();
+  }
+});
+
+it('the repetition of a call that has its claims already does not wait behind a crowd', async () => {
+  const taskQueueId = queueOf('crowd', 1);
+  const path = `/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+  const again = () => test.root.post(path, { workerGroup: 'poll', workerId: 'keyed', tasks: 1 }, { headers: { 'idempotency-key': 'k' } });
+  const taskId = await create(test.root, taskQueueId);
+  expect((await again()).body.tasks[0].status.taskId).toBe(taskId);
+  const crowd = Array.from({ length: 140 }, (_, n) => poll(test.root, taskQueueId, `crowd-${n}`)); // more than one statement serves
+  const hungUp = crowd.map(({ answer }) => answer.catch(() => 'hung up'));
+  await sleep(500);
+  const started = performance.now();
+  expect((await again()).body.tasks[0].status.taskId).toBe(taskId);
+  expect(performance.now() - started).toBeLessThan(5_000); // a poll lasts 20 s
+  for (const one of crowd) one.hangUp();
+  await Promise.all(hungUp);
+});

@@ -158,6 +158,7 @@ export class QueueController {
     }
     const hungUp = new AbortController();
     reply.raw.once('close', () => hungUp.abort());
+    if (reply.raw.destroyed) hungUp.abort(); // it hung up while it was authenticated: no event comes any more
     return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, hungUp.signal);
   }
 
@@ -243,7 +244,8 @@ export class QueueController {
   }
 }
 
-/** Beyond 1000 there are no runs; the number must also fit Postgres's smallint. */
+/** Throws ResourceNotFound beyond 1000: there are no such runs, and no such number fits the database's. */
 function runNumber(runId: string): number {
-  return Math.min(Number(runId), 32_767);
+  if (Number(runId) <= 1000) return Number(runId);
+  throw new ApiError('ResourceNotFound', `Run ${runId.slice(0, 20)} does not exist; a run id is an integer from 0 to 1000`);
 }

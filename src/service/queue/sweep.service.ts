@@ -27,7 +27,7 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
   private current: Promise<void> = Promise.resolve();
-  private lastExpiry = 0;
+  private nextExpiry = 0;
 
   constructor(
     private readonly sql: Sql,
@@ -57,12 +57,13 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
     await this.drain(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true }));
   }
 
-  /** Forgets what has expired. */
-  async expire(): Promise<void> {
+  /** Forgets what has expired; 'more' if there was more than one round's worth. */
+  async expire(): Promise<'done' | 'more'> {
     const outlive = this.config.credentialsGrace + CERTIFICATE_SKEW_MS / 1000;
     for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
-      if ((await this.sql.transaction((runner) => forgetExpired(runner, outlive))) < BATCH) return;
+      if ((await this.sql.transaction((runner) => forgetExpired(runner, outlive))) < BATCH) return 'done';
     }
+    return 'more';
   }
 
   private sweepSoon(): void {
@@ -75,13 +76,20 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async round(): Promise<void> {
+    await this.attempt('sweep', () => this.sweep());
+    if (Date.now() < this.nextExpiry) return;
+    await this.attempt('expiry', async () => {
+      const left = await this.expire();
+      this.nextExpiry = left === 'done' ? Date.now() + EXPIRY_MS : 0; // with more to do the next round goes on
+    });
+  }
+
+  /** What fails is tried again by the next round, and keeps nothing else from being done in this one. */
+  private async attempt(what: string, work: () => Promise<void>): Promise<void> {
     try {
-      await this.sweep();
-      if (Date.now() - this.lastExpiry < EXPIRY_MS) return;
-      this.lastExpiry = Date.now();
-      await this.expire();
+      await work();
     } catch (err) {
-      this.logger.warn({ err }, 'sweep failed; the next one tries again');
+      this.logger.warn({ err }, `${what} failed; the next round tries again`);
     }
   }
 
@@ -89,7 +97,7 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
   private async drain<Row>(statement: Statement<Row>, parameters: unknown[], follow: (row: Row) => unknown): Promise<void> {
     for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
       const rows = await this.sql.query(statement, parameters);
-      for (const row of rows) await follow(row);
+      for (const row of rows) await this.attempt(statement.name, async () => void (await follow(row)));
       if (rows.length < BATCH) return;
     }
   }

@@ -21,8 +21,9 @@ interface Request {
   look: 'due' | 'under way' | 'done';
   /** Its time is up: it is answered at the end of its look. Every request gets one, even with no time to wait. */
   over: boolean;
+  /** Why its last look failed, if it did. It waits on all the same: the database may be back before its time is up. */
+  failure: unknown;
   give(rows: ClaimedRow[]): void;
-  fail(error: unknown): void;
 }
 
 /** One task queue, as far as this process waits for it. */
@@ -48,6 +49,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly lines = new Map<string, Line>();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private polling = false;
 
   constructor(
     private readonly sql: Sql,
@@ -109,13 +111,11 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
         key,
         look: 'due',
         over: false,
+        failure: undefined,
         give: (rows) => {
           leave();
-          resolve(rows);
-        },
-        fail: (error) => {
-          leave();
-          reject(error);
+          if (rows.length === 0 && request.failure) reject(request.failure);
+          else resolve(rows);
         },
       };
       const stop = () => {
@@ -155,7 +155,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     if (line.serving) return;
     line.serving = true;
     while (!line.empty) {
-      const batch = firstOf(this.allowed(taskQueueId, line), RUNS_PER_STATEMENT);
+      const batch = nextOf(this.allowed(taskQueueId, line), RUNS_PER_STATEMENT);
       if (batch.length === 0) break;
       line.empty = true; // before looking, so that a hint that comes meanwhile is not lost
       for (const request of batch) request.look = 'under way';
@@ -211,37 +211,46 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     for (const [taskQueueId, line] of this.lines) {
       if (line.waiting.size === 0 && !line.serving && now - line.usedAt > REMEMBERED_MS) this.lines.delete(taskQueueId);
     }
-    const quiet = [...this.lines].filter(([, line]) => line.empty).map(([taskQueueId]) => taskQueueId);
-    if (quiet.length === 0) return;
+    const quiet = [...this.lines].filter(([, line]) => line.empty);
+    if (quiet.length === 0 || this.polling) return;
+    this.polling = true;
     try {
-      for (const { taskQueueId } of await this.sql.query(findQueuesWithWork, [quiet])) this.wake(taskQueueId);
+      const found = await this.sql.query(findQueuesWithWork, [quiet.map(([taskQueueId]) => taskQueueId)]);
+      for (const [, { waiting }] of quiet) for (const request of waiting) request.failure = undefined; // the database is back
+      for (const { taskQueueId } of found) this.wake(taskQueueId);
     } catch {
-      for (const taskQueueId of quiet) this.wake(taskQueueId); // not known to be empty any more
+      // the database is away; the next poll looks again
+    } finally {
+      this.polling = false;
     }
   }
 }
 
-/** Gives each request its rows; whether all got what they asked for. A failure is the failure of these requests alone. */
+/** Gives each request its rows; whether all got what they asked for. A failure is remembered with these requests alone. */
 async function hand(requests: Request[], leased: Promise<ClaimedRow[]>): Promise<boolean> {
   try {
     const rows = await leased;
     const given = requests.map((request, index) => [request, rows.filter((row) => row.request === index + 1)] as const);
+    for (const request of requests) request.failure = undefined;
     for (const [request, mine] of given) if (mine.length > 0) request.give(mine);
     return given.every(([request, mine]) => mine.length >= request.wanted);
   } catch (error) {
-    for (const request of requests) request.fail(error);
+    for (const request of requests) request.failure = error;
     return false;
   }
 }
 
-/** As many requests, in the order they came, as want about so many runs. */
-function firstOf(waiting: Iterable<Request>, runs: number): Request[] {
+/**
+ * As many requests, in the order they came, as want about so many runs; and every request with a key that has had no look yet: what
+ * its key holds already must not wait behind the others' wishes.
+ */
+function nextOf(waiting: Iterable<Request>, runs: number): Request[] {
   const batch: Request[] = [];
   let sum = 0;
   for (const request of waiting) {
+    if (sum >= runs && !(request.key && request.look === 'due')) continue;
     batch.push(request);
     sum += request.wanted;
-    if (sum >= runs) break;
   }
   return batch;
 }

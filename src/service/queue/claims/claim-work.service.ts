@@ -24,14 +24,15 @@ export class ClaimWorkService {
     hungUp: AbortSignal,
   ): Promise<ClaimWorkResponse> {
     const { tasks, ...worker } = request;
-    const key = idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
+    const key =
+      idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
     const rows = await this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, hungUp);
     this.sightings.saw(taskQueueId, worker, rows);
     return { tasks: rows.map((row) => ({ ...this.credentials.lend(row), task: withRank(row.definition, row.rank) })) };
   }
 }
 
-/** A key belongs to one worker on one queue. None of the parts can hold a line feed but the last. */
+/** A key belongs to one worker on one queue, however many tasks it asks for. None of the parts can hold a line feed but the last. */
 function claimKey(...parts: string[]): Buffer {
   return createHash('sha256').update(parts.join('\n')).digest();
 }

@@ -11,7 +11,7 @@ export const claimRun = statement<ClaimedRow>(
   `
 with claimed as (
   update task
-     set state = 'running', worker_group = $3, worker_id = $4, started = now(), fence = fence + 1,
+     set state = 'running', worker_group = $3, worker_id = $4, started = greatest(now(), scheduled), fence = fence + 1,
          taken_until = now() + make_interval(secs => $5),
          due = least(now() + make_interval(secs => $5), deadline + make_interval(secs => $6)), claim_key = null
    where task_id = $1 and run_id = $2 and state = 'pending' and deadline > now()

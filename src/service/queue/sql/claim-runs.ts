@@ -36,7 +36,7 @@ with slot as materialized (
   select task_id, run_id, row_number() over (order by rank, scheduled, task_id) as slot from picked
 ), task as (
   update task
-     set state = 'running', worker_group = slot.worker_group, worker_id = slot.worker_id, started = now(), fence = task.fence + 1,
+     set state = 'running', worker_group = slot.worker_group, worker_id = slot.worker_id, started = greatest(now(), task.scheduled), fence = task.fence + 1,
          taken_until = now() + make_interval(secs => $6),
          due = least(now() + make_interval(secs => $6), task.deadline + make_interval(secs => $7)),
          claim_key = slot.claim_key

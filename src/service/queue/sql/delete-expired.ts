@@ -15,6 +15,7 @@ with expired as materialized (
                       where task.task_id = task_definition.task_id and task.taken_until > now() - make_interval(secs => $2))
      and not exists (select from past_run
                       where past_run.task_id = task_definition.task_id and past_run.taken_until > now() - make_interval(secs => $2))
+   order by expires
    limit $1
      for update skip locked
 ), definition as (

@@ -3,6 +3,7 @@ import taskcluster from 'taskcluster-client';
 import { signBewit } from '../src/credentials/bewit.js';
 import { issueTemporaryCredentials } from '../src/credentials/certificate.js';
 import { authorizationHeader, type HawkAttributes, headerMac, payloadHash } from '../src/credentials/hawk.js';
+import { Registry } from '../src/service/auth/registry.js';
 import type { Answer, Api, Credentials } from './support/api.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -245,6 +246,19 @@ describe('authorizedScopes', () => {
   });
 });
 
+describe('a database that does not answer', () => {
+  it('is given up after five seconds, and asked anew', async () => {
+    let asked = 0;
+    const query = () => (asked++ > 0 ? Promise.resolve([]) : new Promise(() => undefined));
+    const parts = [{ query }, {}, { anonymousScopes: [] }, {}] as unknown as ConstructorParameters<typeof Registry>;
+    const registry = new Registry(...parts);
+    const waiting = [registry.fresh(), registry.fresh()];
+    await expect(waiting[0]).rejects.toThrow('within 5000 ms');
+    await waiting[1];
+    await registry.fresh();
+  }, 15_000);
+});
+
 describe('the refusals, in their order', () => {
   const now = () => Date.now();
   const NAME = 'test/named/refused';
@@ -332,8 +346,13 @@ describe('the refusals, in their order', () => {
     ]),
     [
       'authorizedScopes beyond',
-      () => [headerOf('x', { ext: base64({ authorizedScopes: ['zzz'] }) })],
+      () => [headerOf(issuer.accessToken, { ext: base64({ authorizedScopes: ['zzz'] }) })],
       /^Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n```\na:\*\n[^`]*```\nauthorizedScopes are:\n```\nzzz\n```$/,
+    ],
+    [
+      'authorizedScopes beyond, from somebody without the key',
+      () => [headerOf('x', { ext: base64({ authorizedScopes: ['zzz'] }) })],
+      'Supplied credentials do not satisfy authorizedScopes',
     ],
     ['a MAC by another key', () => [headerOf('x', {})], 'Unauthorized: Bad mac'],
     ['a MAC for another path', () => [header(issuer), { resource: '/some/other?a=1&b' }], 'Unauthorized: Bad mac'],

@@ -1,7 +1,7 @@
 import { ClientsService } from '../src/service/auth/clients.service.js';
 import { sealToken } from '../src/service/auth/token-cipher.js';
 import { deriveKeys } from '../src/service/keys.js';
-import { type Answer, Api, type Credentials } from './support/api.js';
+import { type Answer, Api, type Credentials, definition, slugid } from './support/api.js';
 import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
 
 const DAY = 86_400_000;
@@ -439,15 +439,72 @@ describe('roles', () => {
     expectCode(await test.root.post(role(first), { scopes: [`assume:${first}x`], description: '' }), 'InputError');
   });
 
-  it('that multiply without bound cost a refusal, not the service', async () => {
-    const chain = Array.from({ length: 26 }, (_, index) => index);
-    for (const index of chain) await makeRole(`chain${index}:*`, [`assume:chain${index + 1}:<..>a`, `assume:chain${index + 1}:<..>b`]);
-    const answer = await test.root.post('/auth/v1/scopes/expand', { scopes: ['assume:chain0:x'] });
-    expectCode(answer, 'InputError');
-    expect(answer.body.message).toMatch(/chain\d+:\*/);
-    expectCode(await test.root.put(at(fresh()), wish({ scopes: ['assume:chain0:x'] })), 'InputError');
+  const chain = (at: number, ...templates: string[]) => templates.map((template) => `assume:chain${at + 1}:${template}`);
+  const COUNT = Array.from({ length: 26 }, (_, at) => at);
+
+  it.each([
+    ['<..>a', '<..>b'],
+    ['a<..>', 'b<..>'],
+  ])('that multiply are refused and not stored, and nobody else is: %s and %s', async (...templates) => {
+    let refused: Answer | undefined;
+    let made = 0;
+    while (!refused && made < COUNT.length) {
+      const answer = await put(`chain${made}:*`, chain(made, ...templates));
+      if (answer.status === 200) made++;
+      else refused = answer;
+    }
+    expectCode(refused!, 'InputError');
+    expect(refused!.body.message).toMatch(/role 'chain\d+:\*'/);
+    const { rows } = await test.database.pool.query("select role_id from role where role_id like 'chain%'");
+    expect(rows).toHaveLength(made);
+    expectCode(await test.root.get(role(`chain${made}:*`)), 'ResourceNotFound');
+    // nor by an update
+    await makeRole(`chain${made}:*`, []);
+    expectCode(await test.root.post(role(`chain${made}:*`), { scopes: chain(made, ...templates), description: '' }), 'InputError');
+    expect((await test.root.get(role(`chain${made}:*`))).body.scopes).toEqual([]);
+    expect(await test.root.post('/auth/v1/scopes/expand', { scopes: ['assume:chain0:x'] })).toMatchObject({ status: 200 });
     for (const list of ['roles', 'roles2', 'clients']) expect((await test.root.get(`/auth/v1/${list}`)).status).toBe(200);
-    for (const index of chain) await test.root.delete(role(`chain${index}:*`));
+    await makeRole(fresh(), ['x']);
+    for (const at of COUNT) expect((await test.root.delete(role(`chain${at}:*`))).status).toBe(204);
+  });
+
+  it('that multiply all the same keep nobody from work who may do everything, and cost once', async () => {
+    const roles = [
+      ...COUNT.map((at) => [`chain${at}:*`, chain(at, 'a<..>', 'b<..>')] as const),
+      ['anonymous', ['assume:chain0:x']] as const,
+    ];
+    for (const [roleId, scopes] of roles) {
+      await test.database.pool.query("insert into role (role_id, scopes, description) values ($1, $2, '')", [roleId, scopes]);
+    }
+    await test.database.pool.query('update auth_version set version = version + 1');
+    await until(async () => (await test.root.as().get('/auth/v1/scopes/current')).status === 400, 5_000);
+    const began = Date.now();
+    for (let asked = 0; asked < 20; asked++) expectCode(await test.root.as().get('/auth/v1/scopes/current'), 'InputError');
+    expect(Date.now() - began).toBeLessThan(1_000);
+    for (const list of ['roles', 'roles2', 'clients']) expect((await test.root.get(`/auth/v1/${list}`)).status).toBe(200);
+    const taskId = slugid();
+    const created = await test.root.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId: 'test/bombed' }));
+    expect(created).toMatchObject({ status: 200 });
+    const claim = await test.root.post('/queue/v1/claim-work/test%2Fbombed', { workerGroup: 'g', workerId: 'w', tasks: 1 });
+    expect(claim).toMatchObject({ status: 200 });
+    const { credentials } = claim.body.tasks[0];
+    expect(await test.root.as(credentials).post(`/queue/v1/task/${taskId}/runs/0/reclaim`)).toMatchObject({ status: 200 });
+    for (const [roleId] of roles) expect((await test.root.delete(role(roleId))).status).toBe(204);
+    expectCode(await test.root.as().get('/auth/v1/scopes/current'), 'InsufficientScopes');
+  });
+
+  it('of a pattern do not get by update what only some who assume it have', async () => {
+    await makeRole('repo:*', ['queue:route:<..>', 'assume:team:<..>', 'kept:<..>', 'assume:shared']);
+    await makeRole('repo:secret-admin', ['secrets:*']);
+    await makeRole('team:*', ['team:<..>']);
+    await makeRole('shared', ['by:way']);
+    const caller = await test.client('auth:update-role:repo:*', 'assume:repo:mine');
+    const update = (...scopes: string[]) => caller.post(role('repo:*'), { scopes, description: '' });
+    const all = [['queue:route:*', 'secrets:*'], ['queue:route:*'], ['secrets:*'], ['team:*'], ['assume:repo:secret-admin']];
+    for (const scopes of all) expectCode(await update(...scopes), 'InsufficientScopes');
+    expect(await update('queue:route:<..>', 'kept:<..>', 'assume:shared', 'by:way')).toMatchObject({ status: 200 });
+    expect(await update('kept:<..>')).toMatchObject({ status: 200 });
+    for (const id of ['repo:*', 'repo:secret-admin', 'team:*', 'shared']) await test.root.delete(role(id));
   });
 
   it.each(['a b', 'a"b', 'a\\b', 'ä', 'a\n', 'x'.repeat(1025)])('are not called %j', async (id) => {

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { issueTemporaryCredentials } from '../src/credentials/certificate.js';
 import { authorizationHeader } from '../src/credentials/hawk.js';
+import { RUN_ID } from '../src/service/http/identifiers.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
 import { type DocumentedRoute, documentedRoutes } from './support/contract.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -228,6 +229,13 @@ describe('paths', () => {
   });
 });
 
+it('a run id is told from what is none in one pass', () => {
+  const began = Date.now();
+  expect(RUN_ID.pattern.test(`${'9'.repeat(300_000)}x`)).toBe(false);
+  expect(Date.now() - began).toBeLessThan(1_000);
+  for (const id of ['0', '7', '007', '1000']) expect(RUN_ID.pattern.test(id)).toBe(true);
+});
+
 describe('the query', () => {
   it.each([
     ['/api/auth/v1/ping?x=1', '"x"'],
@@ -290,21 +298,51 @@ describe('a body', () => {
     expect(expectRefusal(await send('POST', EXPAND), 400, 'MalformedPayload')).toContain('application/json');
   });
 
-  it.each(['application/json', 'APPLICATION/JSON', 'application/json; charset=utf-8', 'application/json;charset="utf-8"; x=y'])(
-    'of type %s is read',
-    async (type) => {
-      expect(await send('POST', EXPAND, { 'content-type': type }, '{"scopes":[]}')).toMatchObject({ status: 200 });
-    },
-  );
+  it.each([
+    'application/json',
+    'APPLICATION/JSON',
+    'application/json; charset=utf-8',
+    'application/json;charset="utf-8"; x=y',
+    'application/json; Charset=US-ASCII',
+  ])('of type %s is read', async (type) => {
+    expect(await send('POST', EXPAND, { 'content-type': type }, '{"scopes":[]}')).toMatchObject({ status: 200 });
+  });
 
   it('compressed is not taken for JSON', async () => {
     const body = gzipSync('{"scopes":[]}');
     expectRefusal(await send('POST', EXPAND, { ...JSON_TYPE, 'content-encoding': 'gzip' }, body), 400, 'MalformedPayload');
   });
 
-  it('that is not UTF-8 is no scope', async () => {
-    const body = Buffer.from('{"scopes":["a\xff"]}', 'latin1');
-    expectRefusal(await send('POST', EXPAND, JSON_TYPE, body), 400, 'InputValidationError');
+  it('that is not UTF-8 is malformed, not read with replacement characters', async () => {
+    for (const bytes of ['{"scopes":["a\xff"]}', '{"scopes":["\xe9"]}', '{"scopes":["\xed\xa0\x80"]}', '{"scopes":["\xc0\xaf"]}']) {
+      const answer = await send('POST', EXPAND, JSON_TYPE, Buffer.from(bytes, 'latin1'));
+      expect(expectRefusal(answer, 400, 'MalformedPayload')).toContain('The body is not UTF-8; encode it as UTF-8');
+    }
+  });
+
+  it.each(['iso-8859-1', 'utf-16', '"latin1"', 'utf-8x', '', '"utf-8'])('in the charset %s is malformed', async (charset) => {
+    const answer = await send('POST', EXPAND, { 'content-type': `application/json; x=y; Charset=${charset}` }, '{"scopes":[]}');
+    expect(expectRefusal(answer, 400, 'MalformedPayload')).toContain(`charset=${charset}, but JSON is read as UTF-8`);
+  });
+
+  it('is hashed as the bytes that came, whatever they are', async () => {
+    const target = (resource: string) => {
+      const { hostname, port } = new URL(test.root.url);
+      return { method: 'POST', resource, host: hostname, port: Number(port) };
+    };
+    const bytes = Buffer.from('{"scopes":["\xff"]}', 'latin1');
+    const path = '/api/auth/v1/clients/none/enable';
+    const signed = (hashed: Buffer) => {
+      const body = { contentType: 'text/plain', text: hashed as unknown as string };
+      return authorizationHeader(test.root.credentials!, target(path), { nowMs: Date.now(), nonce: 'abcdef', body });
+    };
+    const answer = (authorization: string) => send('POST', path, { 'content-type': 'text/plain', authorization }, bytes);
+    expectRefusal(await answer(signed(bytes)), 404, 'ResourceNotFound');
+    expectRefusal(await answer(signed(Buffer.from(bytes.toString('utf8')))), 401, 'AuthenticationFailed');
+  });
+
+  it('may take a minute to arrive', () => {
+    expect(test.service.app.getHttpServer()).toMatchObject({ requestTimeout: 60_000 });
   });
 
   it('is not looked at where an operation takes none', async () => {
@@ -481,6 +519,100 @@ describe('headers', () => {
     }
     expect((await send('HEAD', '/api/auth/v1/clients', { authorization: '' })).status).toBe(401);
     expect((await test.root.as().request('head', '/auth/v1/clients')).status).toBe(403);
+  });
+});
+
+describe('compression', () => {
+  const scopes = Array.from({ length: 2_000 }, (_, index) => `scope:${String(index).padStart(4, '0')}`);
+  const body = JSON.stringify({ scopes });
+
+  function ask(encoding: string | undefined, sent = body): Promise<{ headers: Raw['headers']; bytes: Buffer }> {
+    return new Promise((resolve, reject) => {
+      const headers = {
+        ...JSON_TYPE,
+        authorization: sign('POST', EXPAND),
+        ...(encoding === undefined ? {} : { 'accept-encoding': encoding }),
+      };
+      const call = httpRequest(test.root.url + EXPAND, { method: 'POST', headers });
+      call.on('response', async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk);
+        resolve({ headers: response.headers, bytes: Buffer.concat(chunks) });
+      });
+      call.on('error', reject);
+      call.end(sent);
+    });
+  }
+
+  it.each(['gzip', 'gzip, deflate, br', 'GZIP;q=0.5', 'br;q=1.0, gzip; q=0.001', '*', 'br, *;q=0.1', 'gzip, *;q=0'])(
+    'is there for long answers to who accepts %s',
+    async (encoding) => {
+      const { headers, bytes } = await ask(encoding);
+      expect(headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'accept-encoding', 'content-type': expect.stringMatching(/json/) });
+      expect(JSON.parse(gunzipSync(bytes).toString())).toEqual({ scopes });
+      expect(bytes.length).toBeLessThan(body.length / 2);
+      if (headers['content-length'] !== undefined) expect(headers['content-length']).toBe(String(bytes.length));
+    },
+  );
+
+  it.each([undefined, '', 'identity', 'br', 'gzip;q=0', 'gzip; q=0.000, *', '*;q=0', 'gzipx'])(
+    'is not for who accepts %j',
+    async (encoding) => {
+      const { headers, bytes } = await ask(encoding);
+      expect(headers['content-encoding']).toBeUndefined();
+      expect(headers).toMatchObject({ vary: 'accept-encoding', 'content-length': String(bytes.length) });
+      expect(JSON.parse(bytes.toString())).toEqual({ scopes });
+    },
+  );
+
+  it('is neither for short answers nor for HEAD', async () => {
+    const { headers, bytes } = await ask('gzip', JSON.stringify({ scopes: scopes.slice(0, 1_000) }));
+    expect(headers['content-encoding']).toBeUndefined();
+    expect(JSON.parse(bytes.toString()).scopes).toHaveLength(1_000);
+    const role = '/api/auth/v1/roles/long';
+    expect(await test.root.put('/auth/v1/roles/long', { scopes, description: '' })).toMatchObject({ status: 200 });
+    const head = await send('HEAD', role, { 'accept-encoding': 'gzip' });
+    expect(head).toMatchObject({ status: 200, text: '' });
+    expect(head.headers['content-encoding']).toBeUndefined();
+    expect(Number(head.headers['content-length'])).toBeGreaterThan(16 * 1024);
+  });
+});
+
+describe('who tries out signing', () => {
+  it.each(['a b', 'a/b', 'a:80', 'é', '[::1', '::1]', '[]', 'a\nb', '[a.example]'])('is not asked at the host %j', async (host) => {
+    const request = { method: 'get', resource: '/', host, port: 80 };
+    const { status, body } = await test.root.as().post('/auth/v1/authenticate-hawk', request);
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'InputValidationError' });
+    expect(body.message).toContain('host must be the host name or IP address');
+  });
+
+  it.each(['localhost', 'tasks.example.com', 'my_service-1', '127.0.0.1', '::1', '[2001:db8::1]', '[::ffff:1.2.3.4]'])(
+    'may be asked at the host %s',
+    async (host) => {
+      const request = { method: 'get', resource: '/', host, port: 80 };
+      expect(await test.root.as().post('/auth/v1/authenticate-hawk', request)).toMatchObject({ status: 200 });
+    },
+  );
+
+  it.each(['host', 'sourceIp'])('is refused a long %s without ado', async (field) => {
+    const request = { method: 'get', resource: '/', host: 'a', port: 80, [field]: `${':'.repeat(300_000)}!` };
+    const began = Date.now();
+    expect(await test.root.as().post('/auth/v1/authenticate-hawk', request)).toMatchObject({ status: 400 });
+    expect(Date.now() - began).toBeLessThan(5_000);
+  });
+
+  it('names at most a thousand scopes, because anybody may, and what is missing costs held times required', async () => {
+    const scopes = (of: string, count: number) => Array.from({ length: count }, (_, index) => `${of}:${index}*`);
+    for (const field of ['clientScopes', 'requiredScopes']) {
+      const { status, body } = await test.root.post('/auth/v1/test-authenticate', { [field]: scopes('a', 1001) });
+      expect({ status, code: body.code }).toEqual({ status: 400, code: 'InputValidationError' });
+      expect(body.message).toContain(field);
+    }
+    const tester = test.root.as({ clientId: 'tester', accessToken: 'no-secret' });
+    const began = Date.now();
+    const most = { clientScopes: scopes('a', 1000), requiredScopes: scopes('b', 1000) };
+    expect(await tester.post('/auth/v1/test-authenticate', most)).toMatchObject({ status: 403 });
+    expect(Date.now() - began).toBeLessThan(2_000);
   });
 });
 

@@ -111,16 +111,46 @@ describe('what is lent', () => {
     expect(next.status).toBe(403);
   });
 
-  it('never lets a task be its own worker by way of a role', async () => {
-    const role = { scopes: ['assume:worker-id:group/*', 'queue:worker-id:group/worker', 'y'], description: '' };
-    expect((await test.root.put('/auth/v1/roles/disguise', role)).status).toBe(200);
+  it('never lets a task be its own worker by way of a role, nor have what its worker has by that identity', async () => {
+    const roles = {
+      'worker-id:*': ['secrets:get:worker/<..>', 'queue:claim-work:p/*'],
+      disguise: ['assume:worker-id:group/worker', 'assume:worker-id:group/*', 'queue:worker-id:group/worker', 'y'],
+    };
+    for (const [roleId, scopes] of Object.entries(roles)) {
+      expect((await test.root.put(`/auth/v1/roles/${encodeURIComponent(roleId)}`, { scopes, description: '' })).status).toBe(200);
+    }
     const claim = await claimed({ scopes: ['assume:disguise'] });
     for (const authorizedScopes of [undefined, ['assume:disguise']]) {
       const { scopes } = await identity(claim.credentials, authorizedScopes);
       expect(scopes).toContain('y');
-      expect(scopes.filter((scope: string) => scope.includes('worker-id'))).toEqual([]);
+      expect(scopes.filter((scope: string) => /worker|claim-work/.test(scope))).toEqual([]);
     }
+    await test.root.delete('/auth/v1/roles/worker-id%3A*');
   });
+
+  it('works through a proxy that repeats task.scopes, also those that name the worker', async () => {
+    const taskScopes = ['assume:worker-id:group/worker', 'x'];
+    const claim = await claimed({ scopes: taskScopes });
+    const { status, scopes } = await identity(claim.credentials, [...taskScopes, `queue:create-artifact:${claim.taskId}/0`]);
+    expect(status).toBe('auth-success');
+    expect(scopes).toEqual(expect.arrayContaining(['x', `assume:task-run:${claim.taskId}/0`]));
+    expect(scopes.filter((scope: string) => scope.includes('worker-id'))).toEqual([]);
+  });
+
+  it.each([[['*']], [['queue:*']], [['queue:w*', 'queue:claim-work:*', 'queue:claim-task:*', 'queue:status:*']]])(
+    'never lets a run with %j claim as its own worker',
+    async (scopes) => {
+      const claim = await claimed({ scopes });
+      const taskQueueId = `${QUEUE}-${queues++}`;
+      const taskId = slugid();
+      expect((await test.root.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId }))).status).toBe(200);
+      const work = `/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+      expect((await claim.run.post(work, { ...WORKER, tasks: 1 })).status).toBe(403);
+      expect((await claim.run.post(runPath({ taskId, runId: 0 }, 'claim'), WORKER)).status).toBe(403);
+      const other = await claim.run.post(work, { workerGroup: 'group', workerId: 'other', tasks: 1 });
+      expect([other.status, other.body.tasks.length]).toEqual([200, 1]); // what the creator gave on purpose
+    },
+  );
 
   it('keeps the identity of another worker that the creator asked for', async () => {
     const claim = await claimed({ scopes: ['assume:worker-id:group/other', 'queue:worker-id:elsewhere/worker'] });

@@ -1205,7 +1205,7 @@ export interface components {
             method: "get" | "post" | "put" | "head" | "delete" | "options" | "trace" | "copy" | "lock" | "mkcol" | "move" | "purge" | "propfind" | "proppatch" | "unlock" | "report" | "mkactivity" | "checkout" | "merge" | "m-search" | "notify" | "subscribe" | "unsubscribe" | "patch" | "search" | "connect" | "link";
             /** @description Path and query, as the request line has them */
             resource: string;
-            /** @description The host name the request was sent to */
+            /** @description the host name or IP address the request was sent to, without its port; version 6 may be in brackets */
             host: string;
             port: number;
             /** @description The Authorization header, if there was one */

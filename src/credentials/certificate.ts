@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { isScope } from '../scopes/scope.js';
 import { holdsAll, holdsScope } from '../scopes/scope-set.js';
 import { CredentialError } from './credential-error.js';
 import type { Credentials } from './ext.js';
 import { digestsEqual, hmac } from './hmac.js';
+import { slugid } from './slugid.js';
 
 /** Longest span of a certificate. Temporary credentials cannot be listed or revoked one by one, so they must end. */
 export const MAX_CERTIFICATE_SPAN_MS = 31 * 24 * 60 * 60 * 1000;
@@ -85,11 +85,6 @@ function refuseUnissuable({ issuer, name, scopes, start, expiry, seed }: Certifi
   if (expiry < start || expiry - start > MAX_CERTIFICATE_SPAN_MS) {
     throw new RangeError('temporary credentials must end after they start and cannot last longer than 31 days');
   }
-}
-
-/** A random UUID (RFC 9562 §5.4) as 22 characters of base64url. */
-function slugid(): string {
-  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
 }
 
 /** The text under a certificate's signature. Scopes stand in the order of the certificate, unsorted. */

@@ -19,6 +19,9 @@ export type RunHolder = Omit<HeldRun, 'takenUntil' | 'taskScopes'>;
  */
 const SCOPES_BUDGET = 1_280;
 
+/** The client that signs the credentials of runs. Its key never leaves the service, and nobody can log in as it. */
+export const QUEUE_ISSUER = 'static/leasehold/queue';
+
 /** The clientId of a run's credentials: who runs what, until when (in seconds, with the milliseconds as a fraction). */
 export function runClientId({ taskId, runId, workerGroup, workerId, takenUntil }: Omit<HeldRun, 'taskScopes'>): string {
   return `task-client/${taskId}/${runId}/on/${workerGroup}/${workerId}/until/${takenUntil.getTime() / 1000}`;
@@ -53,8 +56,13 @@ export function createArtifactScope({ taskId, runId }: RunId): string {
  * could act as the worker could claim the next task, and hold more than the task they are running.
  */
 export function runScopes(run: Omit<HeldRun, 'takenUntil'>): string[] {
-  const scopes = run.taskScopes.map((scope) => (isWorkerIdentity(scope, run) ? runRole(run) : scope));
+  const scopes = withoutWorkerIdentity(run.taskScopes, run);
   return [...new Set([runRole(run), ...ownRunScopes(run), createArtifactScope(run), ...scopes])];
+}
+
+/** Scopes in which being the run stands for being its worker: also those that a proxy repeats from task.scopes. */
+export function withoutWorkerIdentity(scopes: readonly string[], run: RunHolder): string[] {
+  return scopes.map((scope) => (isWorkerIdentity(scope, run) ? runRole(run) : scope));
 }
 
 /** Whether a scope lets its holder act as this worker, by name or by a pattern under `worker-id:`. */

@@ -34,6 +34,12 @@ const PARAMETER = '<..>';
  */
 const MAX_COST = 10_000_000;
 
+/** Roles are refused where assuming them all costs more: the rest is for what callers assume besides, anonymous ones among them. */
+const MAX_STORED_COST = MAX_COST / 2;
+
+/** So many scopes may come of one parameter: with one of 500 characters they still cost no more than the other half of the bound. */
+const MAX_GROWTH = 10_000;
+
 /**
  * Makes roles ready for `expandScopes`, in any number and also if `roleProblem` finds fault with them. O(n log n): once per change of
  * roles.
@@ -50,15 +56,29 @@ export function compileRoles(roles: readonly Role[]): RoleIndex {
   return index;
 }
 
+export interface ExpansionOptions {
+  maxCost?: number;
+  /** Scopes that are neither granted nor followed, wherever they come from. */
+  leaveOut?: (scope: string) => boolean;
+}
+
+const nothing = () => false;
+
 /**
  * The scopes and everything the roles make of them, normalised. An `assume:` scope with a final `*` assumes every role it could name: under
  * a pattern's stem the parameter then ends in `*` too, and what stands after `<..>` is dropped, because `x:b*` has to cover `x:by/z` for
  * all y. `*`, `a*` … `assume*` satisfy `assume:` and so assume every role. Not cached here.
  *
- * It ends on any roles, validated or not: where they multiply beyond the bound MAX_COST it throws an Error that names a role to look at.
+ * It ends on any roles, validated or not: where they multiply beyond the bound it throws an Error that names a role to look at. With `*`
+ * there is nothing to look up: whatever the roles are, whoever may do everything is not kept from mending them.
  */
-export function expandScopes(scopes: readonly string[], roles: RoleIndex): string[] {
-  const held = new Set(scopes);
+export function expandScopes(
+  scopes: readonly string[],
+  roles: RoleIndex,
+  { maxCost = MAX_COST, leaveOut = nothing }: ExpansionOptions = {},
+): string[] {
+  if (scopes.includes('*')) return ['*'];
+  const held = new Set(scopes.filter((scope) => !leaveOut(scope)));
   const assumed = new Set<CompiledRole>();
   let cost = 0;
   // A Set is iterated through to what is added on the way: it is both the worklist and the memory of what was done.
@@ -66,8 +86,8 @@ export function expandScopes(scopes: readonly string[], roles: RoleIndex): strin
     for (const [role, parameter] of rolesAssumed(roles, scope)) {
       const built = role.parameterised.map((template) => insert(template, parameter));
       cost += built.reduce((sum, { length }) => sum + length, 1);
-      if (cost > MAX_COST) throw new Error(`the roles grant too many scopes to expand, the last ones through role '${role.roleId}'`);
-      for (const granted of assumed.has(role) ? built : [...role.fixed, ...built]) held.add(granted);
+      if (cost > maxCost) throw new Error(`the roles grant too many scopes to expand, the last ones through role '${role.roleId}'`);
+      for (const granted of assumed.has(role) ? built : [...role.fixed, ...built]) if (!leaveOut(granted)) held.add(granted);
       assumed.add(role);
     }
   }
@@ -78,9 +98,12 @@ export function expandScopes(scopes: readonly string[], roles: RoleIndex): strin
  * Why a set of roles must not be stored, with the role and what to do about it; undefined if it may. To be asked of the whole set at every
  * change of one role. Cycles are judged as if every pattern were assumed with the parameter `*`, so that a set without one stays without,
  * whatever scopes callers hold. It follows that no role may grant `*` or `assume:*`: they assume every role, also the one that grants them.
+ *
+ * Roles without a cycle may still multiply, each passing on two parameters to the next. One caller after another would then be refused
+ * for what somebody else stored, so such a set is a problem too.
  */
 export function roleProblem(roles: readonly Role[]): string | undefined {
-  return roles.map(parameterProblem).find((problem) => problem !== undefined) ?? cycleProblem(compileRoles(roles));
+  return roles.map(parameterProblem).find((problem) => problem !== undefined) ?? wholeProblem(compileRoles(roles));
 }
 
 function compileRole({ roleId, scopes }: Role, within: CompiledRole | undefined): CompiledRole {
@@ -141,20 +164,25 @@ function parameterProblem({ roleId, scopes }: Role): string | undefined {
   return `role '${roleId}': scope '${ambiguous}' becomes a wildcard when nothing stands for its <..>; remove the * before it`;
 }
 
-function cycleProblem(roles: RoleIndex): string | undefined {
-  const cycle = findCycle(roles)?.map(({ roleId }) => `'${roleId}'`);
+function wholeProblem(roles: RoleIndex): string | undefined {
+  const order = new Set<CompiledRole>();
+  return cycleProblem(roles, order) ?? growthProblem(roles, order) ?? costProblem(roles);
+}
+
+function cycleProblem(roles: RoleIndex, order: Set<CompiledRole>): string | undefined {
+  const cycle = findCycle(roles, order)?.map(({ roleId }) => `'${roleId}'`);
   if (cycle === undefined) return undefined;
   const fix = 'remove from one of them the scope that assumes the next (assume:* assumes every role)';
   return `role ${cycle[0]} grants itself: ${cycle.join(' -> ')}; ${fix}`;
 }
 
 /**
- * Depth first without recursion: a role stays on the stack while what it grants is looked at, so `path` holds the way to the present one.
+ * Depth first without recursion: a role stays on the stack while what it grants is looked at, so `path` holds the way to the present one. Without a cycle
+ * `done` ends with all the roles, each after all that it grants.
  */
-function findCycle(roles: RoleIndex): CompiledRole[] | undefined {
+function findCycle(roles: RoleIndex, done: Set<CompiledRole>): CompiledRole[] | undefined {
   const stack = [...roles];
   const path = new Set<CompiledRole>();
-  const done = new Set<CompiledRole>();
   for (let role = stack.at(-1); role; role = stack.at(-1)) {
     if (done.has(role) || path.delete(role)) {
       done.add(role);
@@ -178,5 +206,51 @@ function endOfWay(way: CompiledRole[]): CompiledRole[] {
 function* rolesGranted(roles: RoleIndex, { fixed, parameterised }: CompiledRole): Generator<CompiledRole> {
   for (const scope of [...fixed, ...parameterised.map((template) => insert(template, '*'))]) {
     for (const [role] of rolesAssumed(roles, scope)) yield role;
+  }
+}
+
+/**
+ * Counts what can at most come of one parameter, whatever it is; trying some out would not do, because a parameter may begin with whatever
+ * leads on. What is fixed does not count: it is granted once, and `costProblem` assumes all of it.
+ */
+function growthProblem(roles: RoleIndex, order: Iterable<CompiledRole>): string | undefined {
+  const growth = new Map<CompiledRole, number>();
+  const known = new Map<string, number>();
+  for (const role of order) {
+    let sum = 1;
+    for (const template of role.parameterised) {
+      const scope = insert(template, '*');
+      const further = known.get(scope) ?? mostOf(roles, scope, growth);
+      known.set(scope, further);
+      sum += 1 + further;
+    }
+    growth.set(role, sum);
+    if (sum > MAX_GROWTH) {
+      return `role '${role.roleId}' multiplies: one parameter makes up to ${sum} scopes of it (at most ${MAX_GROWTH}); let it, or the roles it assumes, pass on fewer <..>`;
+    }
+  }
+  return undefined;
+}
+
+/** One name is matched by patterns that lie within each other, and by no others: the most that such a row of them makes of it. */
+function mostOf(roles: RoleIndex, scope: string, growth: ReadonlyMap<CompiledRole, number>): number {
+  const rows = new Map<CompiledRole | undefined, number>();
+  let most = 0;
+  const assumed = Array.from(rolesAssumed(roles, scope), ([role]) => role);
+  for (const role of assumed.sort((a, b) => compareScopes(a.roleId, b.roleId))) {
+    const row = growth.get(role)! + (rows.get(role.within) ?? 0);
+    rows.set(role, row);
+    most = Math.max(most, row);
+  }
+  return most;
+}
+
+/** Assumes every role with all parameters there are and with none: nothing that callers assume leads to more, but for their own parameters. */
+function costProblem(roles: RoleIndex): string | undefined {
+  try {
+    expandScopes([`${ASSUME}*`, ...roles.map(({ stem }) => ASSUME + stem)], roles, { maxCost: MAX_STORED_COST });
+    return undefined;
+  } catch (error) {
+    return `${(error as Error).message}; let that role, or those that assume it, grant less`;
   }
 }

@@ -74,6 +74,27 @@ describe('roleProblem', () => {
     );
   });
 
+  const chained = (length: number, ...templates: string[]) =>
+    Array.from({ length }, (_, n) => role(`c${n}:*`, ...templates.map((one) => `assume:c${n + 1}:${one}`)));
+
+  it.each([
+    ['behind the parameter', chained(40, '<..>a', '<..>b')],
+    ['before the parameter', chained(40, 'a<..>', 'b<..>')],
+    ['behind what the parameter must begin with', chained(40, '<..>a', '<..>b').map((one, n) => ({ ...one, roleId: `c${n}:q*` }))],
+    ['in patterns within each other', chained(40, '<..>a').flatMap((one, n) => [one, { ...one, roleId: `c${n}:q*` }])],
+  ])('refuses roles that multiply by what stands %s', (_, roles) => expect(roleProblem(roles)).toMatch(/^role 'c\d+:.*multiplies/));
+
+  it('refuses much fixed that makes much each', () => {
+    const many = role('many', ...Array.from({ length: 2_000 }, (_, n) => `assume:c0:${n}`));
+    expect(roleProblem(chained(10, '<..>a', '<..>b'))).toBeUndefined();
+    expect(roleProblem([...chained(10, '<..>a', '<..>b'), many])).toMatch(/too many scopes to expand, the last ones through role 'c\d:\*'/);
+  });
+
+  it('does not mistake many roles of which a parameter chooses one for roles that multiply', () => {
+    const level = (name: string, next: string) => Array.from({ length: 300 }, (_, n) => role(`${name}:${n}/*`, `assume:${next}:<..>`));
+    expect(roleProblem([...level('a', 'b'), ...level('b', 'c'), ...level('c', 'd'), ...level('d', 'e')])).toBeUndefined();
+  });
+
   it('does not depend on the depth of the stack', () => {
     const chain = Array.from({ length: 20_000 }, (_, n) => role(`r${n}.`, `assume:r${n + 1}.`));
     expect(roleProblem(chain)).toBeUndefined();

@@ -66,6 +66,8 @@ it.each([
   [{ ROOT_URL: 'https://tc.example.com/' }, { rootUrl: 'https://tc.example.com' }],
   [{ ROOT_URL: 'http://tc.example.com:81/path//' }, { rootUrl: 'http://tc.example.com:81/path' }],
   [{ DATA_DIR: '/somewhere/../else' }, { dataDir: path.resolve('/else') }],
+  [{ DATA_DIR: '/process/dev' }, { dataDir: path.resolve('/process/dev') }],
+  [{ ANONYMOUS_SCOPES: 'a**b' }, { anonymousScopes: ['a**b'] }],
   [{ DATABASE_URL: 'postgresql://u:p@h/d' }, { databaseUrl: 'postgresql://u:p@h/d' }],
   [{ MASTER_KEY: 'x'.repeat(32) }, { masterKey: 'x'.repeat(32) }],
   [{ STATIC_CLIENTS: '[]' }, { staticClients: [] }],
@@ -85,7 +87,7 @@ it.each([
 });
 
 it.each([
-  ['PORT', ['x', '-1', '65536', '80.5', '1e9', 'Infinity'], /whole number from 0 to 65535; set one/],
+  ['PORT', ['x', '-1', '65536', '80.5', '1e9', '1e3', '0x50', '+80', 'Infinity'], /whole number from 0 to 65535; set one/],
   ['ROOT_URL', ['tc.example.com', 'ftp://a', 'http://', 'http://a/?b', 'http://a/?', 'http://a/#b', 'http://a b'], /set one like https:/],
   ['DATABASE_URL', ['mysql://a', 'localhost/db'], /set one like postgres:/],
   ['MASTER_KEY', ['x', 'x'.repeat(31)], /make one with: openssl rand/],
@@ -94,7 +96,13 @@ it.each([
     ['a"b', 'a\\b', 'é', '["a b"]', '[1]', '[', '[""]'],
     /is not (JSON|a list of scopes; set scopes separated by spaces)/,
   ],
-  ['CLAIM_TIMEOUT', ['0', '0.5', '604801', 'x', '20 min'], /number of seconds from 1 to 604800; set one/],
+  ['ANONYMOUS_SCOPES', ['a**', 'b a:** c', '["a**"]', '**'], /the scope [a:]*\*\* ends in \*\*; end it in one \*/],
+  [
+    'DATA_DIR',
+    ['/proc', '/proc/data', '/sys/x', '/dev/shm/data', '/tmp/../proc/self/', '/proc/..data'],
+    /is under \/proc, \/sys or \/dev, .*; set a directory on a disk/,
+  ],
+  ['CLAIM_TIMEOUT', ['0', '0.5', '604801', 'x', '20 min', '0x10', '1e3', '.5e2', '20.'], /number of seconds from 1 to 604800; set one/],
   ['CREDENTIALS_GRACE', ['-1', '604801'], /number of seconds from 0 to 604800; set one/],
   ['CLAIM_POLL', ['-1', '28.1', '30'], /number of seconds from 0 to 28; set one/],
   ['DEADLINE_DELAY', ['-1', '86401'], /number of seconds from 0 to 86400; set one/],
@@ -128,6 +136,7 @@ describe('STATIC_CLIENTS', () => {
     [entry({ scopes: 'a' }), /entry 1: scopes must be an array of scopes without space/],
     [entry({ scopes: ['a b'] }), /entry 1: scopes must be/],
     [entry({ scopes: undefined }), /entry 1: scopes must be/],
+    [entry({ scopes: ['a', 'b:**'] }), /entry 1: the scope b:\*\* ends in \*\*; end it in one \*/],
     [entry({ description: 1 }), /entry 1: description must be a text/],
     [entry({ expires: 'never' }), /entry 1: has unknown fields: expires/],
     ['@/nowhere/at/all', /the file \/nowhere\/at\/all cannot be read \(ENOENT\)/],
@@ -144,6 +153,28 @@ describe('STATIC_CLIENTS', () => {
     writeFileSync(file, TOKEN);
     expect(refusal({ STATIC_CLIENTS: `@${file}` })).not.toContain(TOKEN);
   });
+});
+
+it.each([
+  ['CLAIM_TIMOUT', 'CLAIM_TIMEOUT'],
+  ['CLAIM_TIMEOUTS', 'CLAIM_TIMEOUT'],
+  ['CLAIMTIMEOUT', 'CLAIM_TIMEOUT'],
+  ['CLIAM_TIMEOUT', 'CLAIM_TIMEOUT'],
+  ['MASTERKEY', 'MASTER_KEY'],
+  ['STATIC_CLIENT', 'STATIC_CLIENTS'],
+  ['ANONYMOUS_SCOPE', 'ANONYMOUS_SCOPES'],
+  ['DATABASE_URI', 'DATABASE_URL'],
+  ['LOGLEVEL', 'LOG_LEVEL'],
+])('does not overlook %s, which is %s misspelled', (name, meant) => {
+  const message = refusal({ [name]: 'secret' });
+  expect(message).toContain(`\n  ${name}: is no setting; did you mean ${meant}?`);
+  expect(message).not.toContain('secret');
+});
+
+it('leaves the variables of others alone', () => {
+  const names = ['HOSTNAME', 'HOSTS', 'PORTS', 'TASKCLUSTER_ROOT_URL', 'XDG_DATA_DIRS', 'claim_timeout', 'CLAIM_TIME', 'SSH_PORT'];
+  expect(readConfig(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual(DEFAULTS);
+  expect(readConfig({ CLAIM_TIMOUT: ' ' })).toEqual(DEFAULTS);
 });
 
 it('names all that is wrong at once', () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { QUEUE_ISSUER } from '../credentials/run-grant.js';
 import { isScope } from '../scopes/scope.js';
 import { CLIENT_ID } from './http/identifiers.js';
 
@@ -38,14 +39,17 @@ export class Config {
 /** The environment is not what the service needs; the message names each variable and its fix. */
 export class ConfigError extends Error {}
 
-const QUEUE_ISSUER = 'static/leasehold/queue';
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DAY = 86_400;
 
 /** Reads the configuration. An empty variable counts as absent. Throws ConfigError naming everything that is wrong at once. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const problems: string[] = [];
-  const given = (name: string) => environment[name]?.trim() || undefined;
+  const known = new Set<string>();
+  const given = (name: string) => {
+    known.add(name);
+    return environment[name]?.trim() || undefined;
+  };
   const attempt = <T>(name: string, fallback: T, parse: (text: string) => T): T => {
     const text = given(name);
     try {
@@ -65,7 +69,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port,
     host: given('HOST') ?? 'localhost',
     rootUrl: attempt('ROOT_URL', `http://localhost:${port}`, rootUrl),
-    dataDir: path.resolve(given('DATA_DIR') ?? 'data'),
+    dataDir: attempt('DATA_DIR', path.resolve('data'), dataDir),
     databaseUrl: attempt('DATABASE_URL', undefined, databaseUrl),
     masterKey: attempt('MASTER_KEY', undefined, masterKey),
     staticClients: attempt('STATIC_CLIENTS', undefined, staticClients),
@@ -79,14 +83,43 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
     logLevel: attempt('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   };
+  problems.push(...misspelled(environment, [...known]));
   if (problems.length > 0)
     throw new ConfigError(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
   return Object.freeze(config);
 }
 
+const SHORTEST_MISSPELLED = 8; // a shorter name is too easily near one of ours by chance, and somebody else's
+const MOST_EDITS = 2;
+
+/** A misspelled variable would silently leave its setting at the default. The environment is full of others' names: only near misses count. */
+function misspelled(environment: Record<string, string | undefined>, known: readonly string[]): string[] {
+  return Object.keys(environment)
+    .filter((name) => name.length >= SHORTEST_MISSPELLED && environment[name]?.trim() && !known.includes(name))
+    .flatMap((name) => {
+      const meant = known.find((other) => Math.abs(other.length - name.length) <= MOST_EDITS && edits(name, other) <= MOST_EDITS);
+      return meant === undefined ? [] : [`${name}: is no setting; did you mean ${meant}?`];
+    });
+}
+
+/** How many characters have to be put in, taken out or replaced to make one text of the other. */
+function edits(from: string, to: string): number {
+  let above = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (const [row, character] of [...from].entries()) {
+    const line = [row + 1];
+    for (let column = 0; column < to.length; column++) {
+      const replaced = (above[column] ?? 0) + (character === to[column] ? 0 : 1);
+      line.push(Math.min(replaced, (above[column + 1] ?? 0) + 1, (line[column] ?? 0) + 1));
+    }
+    above = line;
+  }
+  return above[to.length] ?? 0;
+}
+
+/** Plain decimals only: nobody who writes 0x10 or 1e3 seconds into a configuration means it. */
 function number(text: string, least: number, most: number, unit: 'seconds' | 'whole number'): number {
   const value = Number(text);
-  const right = Number.isFinite(value) && value >= least && value <= most && (unit === 'seconds' || Number.isInteger(value));
+  const right = /^\d+(\.\d+)?$/.test(text) && value >= least && value <= most && (unit === 'seconds' || Number.isInteger(value));
   if (right) return value;
   throw new Error(
     `${JSON.stringify(text)} is not a ${unit === 'seconds' ? 'number of seconds' : unit} from ${least} to ${most}; set one or leave it unset`,
@@ -107,6 +140,13 @@ function rootUrl(text: string): string {
   throw new Error(`${shown} is not a root URL; set one like https://tasks.example.com`);
 }
 
+/** What the kernel shows as files is no place for ours; Node's recursive mkdir does not even return under /proc. */
+function dataDir(text: string): string {
+  const directory = path.resolve(text);
+  if (!/^\/(proc|sys|dev)(\/|$)/.test(directory)) return directory;
+  throw new Error(`${JSON.stringify(directory)} is under /proc, /sys or /dev, where no data is kept; set a directory on a disk`);
+}
+
 function databaseUrl(text: string): string {
   if (/^postgres(ql)?:\/\//.test(text)) return text;
   throw new Error('is not a Postgres URL; set one like postgres://user:password@host:5432/database, or leave it unset'); // may hold a password: not shown
@@ -117,10 +157,18 @@ function masterKey(text: string): string {
   throw new Error('is shorter than 32 characters; make one with: openssl rand -base64 32');
 }
 
+/** `a**` would stand for what begins with a literal `a*`, which is hardly meant; the API refuses it in clients and roles, too. */
+function endsInTwoStars(scope: string): boolean {
+  return scope.endsWith('**');
+}
+
 function scopeList(text: string): string[] {
   const list: unknown = text.startsWith('[') ? json(text) : text.split(/\s+/);
-  if (Array.isArray(list) && list.every(isScope)) return list;
-  throw new Error('is not a list of scopes; set scopes separated by spaces, or a JSON array of them');
+  if (!Array.isArray(list) || !list.every(isScope))
+    throw new Error('is not a list of scopes; set scopes separated by spaces, or a JSON array of them');
+  const doubled = list.find(endsInTwoStars);
+  if (doubled !== undefined) throw new Error(`the scope ${doubled} ends in **; end it in one *`);
+  return list;
 }
 
 /** A JSON array, or `@` and the path of a file that holds one: access tokens need not be in the environment. */
@@ -152,6 +200,8 @@ function staticClient(entry: unknown, index: number): StaticClient {
   }
   if (!Array.isArray(scopes) || !scopes.every(isScope))
     throw wrong('scopes must be an array of scopes without space, double quote and backslash');
+  const doubled = scopes.find(endsInTwoStars);
+  if (doubled !== undefined) throw wrong(`the scope ${doubled} ends in **; end it in one *`);
   if (typeof description !== 'string') throw wrong('description must be a text');
   if (Object.keys(unknown).length > 0) throw wrong(`has unknown fields: ${Object.keys(unknown).join(', ')}`);
   return { clientId, accessToken, scopes, description };

@@ -1,7 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import supertest from 'supertest';
 import { authorizationHeader } from '../../src/credentials/hawk.js';
+import { slugid } from '../../src/credentials/slugid.js';
 import { assertContract } from './contract.js';
+
+export { slugid };
 
 export interface Credentials {
   clientId: string;
@@ -75,11 +78,6 @@ export class Api {
       ...(authorizedScopes ? { authorizedScopes } : {}),
     });
   }
-}
-
-/** A random UUID as 22 characters. */
-export function slugid(): string {
-  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
 }
 
 /** A definition that createTask accepts now. */

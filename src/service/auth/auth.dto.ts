@@ -143,8 +143,13 @@ const METHODS = [
 ];
 
 const ADDRESS = {
-  pattern: /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/,
+  pattern: /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$/, // up to the first colon: linear in what anybody may send
   description: 'the IP address, version 4 or 6, that the request came from',
+};
+
+const HOST = {
+  pattern: /^([a-zA-Z0-9._-]+|[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*|\[[0-9a-fA-F:.]+\])$/,
+  description: 'the host name or IP address the request was sent to, without its port; version 6 may be in brackets',
 };
 
 export class AuthenticateHawkRequest {
@@ -154,7 +159,7 @@ export class AuthenticateHawkRequest {
   @Text({ description: 'Path and query, as the request line has them' })
   resource!: string;
 
-  @Text({ minLength: 1, maxLength: 255, description: 'The host name the request was sent to' })
+  @Text({ minLength: 1, maxLength: 255, rule: HOST })
   host!: string;
 
   @Integer({ minimum: 0, maximum: 65_535 })
@@ -190,11 +195,14 @@ export class AuthenticateHawkResponse {
   message?: string;
 }
 
+/** Anybody may sign as the tester, and what a refusal says is missing costs held times required: unbounded, one body would block us for seconds. */
+const MOST_TEST_SCOPES = 1000;
+
 export class TestAuthenticateRequest {
-  @Scopes({ default: [], description: 'Scopes of the client `tester`' })
+  @Scopes({ default: [], maxItems: MOST_TEST_SCOPES, description: 'Scopes of the client `tester`' })
   clientScopes!: string[];
 
-  @Scopes({ default: [], description: 'Scopes that this call shall require' })
+  @Scopes({ default: [], maxItems: MOST_TEST_SCOPES, description: 'Scopes that this call shall require' })
   requiredScopes!: string[];
 }
 

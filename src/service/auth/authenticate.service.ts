@@ -5,10 +5,12 @@ import {
   isWorkerIdentity,
   ownRunScopes,
   parseRunClientId,
+  QUEUE_ISSUER,
   type RunHolder,
   runScopes,
   runStanding,
   whyRunIsOver,
+  withoutWorkerIdentity,
 } from '../../credentials/run-grant.js';
 import { holdsScope } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
@@ -17,7 +19,7 @@ import { Caller } from '../http/caller.js';
 import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
 import { type Identity, identify, restrict } from './identify.js';
-import { ANONYMOUS, QUEUE_ISSUER, Registry } from './registry.js';
+import { ANONYMOUS, Registry } from './registry.js';
 import { findRun } from './sql/find-run.js';
 
 const ANONYMOUS_MS = 15 * 60 * 1000;
@@ -78,9 +80,11 @@ export class AuthenticateService extends Authenticator {
     if (!run || run.workerGroup !== holder.workerGroup || run.workerId !== holder.workerId) {
       throw new CredentialError(whyRunIsOver(holder, undefined));
     }
-    const held = this.registry.expand([...runScopes({ ...holder, taskScopes: run.taskScopes }), ANONYMOUS]);
-    // task.scopes never hold the worker's identity, but a role that they assume may
-    const scopes = restrict(identity, held, this.registry, ANONYMOUS).filter((scope) => !isWorkerIdentity(scope, holder));
+    // task.scopes never hold the worker's identity, but a role that they assume may: it is not followed
+    const expand = (scopes: readonly string[]) => this.registry.expandWithout(scopes, (scope) => isWorkerIdentity(scope, holder));
+    const held = expand([...runScopes({ ...holder, taskScopes: run.taskScopes }), ANONYMOUS]);
+    const asked = identity.authorizedScopes && withoutWorkerIdentity(identity.authorizedScopes, holder);
+    const scopes = restrict({ ...identity, authorizedScopes: asked }, held, { expand }, ANONYMOUS);
     const standing = runStanding(run);
     // a signed URL outlives its run: that is what the grace is for
     if (standing === 'everything' || own || identity.signedUrl) return scopes;

@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { slugid } from '../../credentials/slugid.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Keys } from '../keys.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
@@ -17,7 +18,6 @@ import {
   updateClient,
 } from './client-table.js';
 import { type Client, Registry } from './registry.js';
-import { assertNoDoubleStar } from './scope-rules.js';
 import { sealToken } from './token-cipher.js';
 
 const EXPIRY_MS = 10 * 60 * 1000;
@@ -132,7 +132,7 @@ export class ClientsService implements OnApplicationBootstrap, OnModuleDestroy {
       lastRotated: client.lastRotated.toISOString(),
       deleteOnExpiration: client.deleteOnExpiration,
       scopes: client.scopes,
-      expandedScopes: this.registry.expand(client.scopes),
+      expandedScopes: this.registry.expandOrKeep(client.scopes),
       disabled: client.disabled,
     };
   }
@@ -163,6 +163,5 @@ function unknownClient(clientId: string): ApiError {
 
 /** 44 characters: two random UUIDs, as clients of the wire protocol expect. */
 function newAccessToken(): string {
-  const slugid = () => Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
   return slugid() + slugid();
 }

@@ -85,18 +85,29 @@ function load(clientId: string, directory: Directory, now: number) {
 
 /**
  * What an identity may do, expanded: `held` (its own, with what anonymous callers have), or the authorizedScopes if it
- * restricts itself. Throws CredentialError if it authorizes more than it holds.
+ * restricts itself. Throws CredentialError if it authorizes more than it holds. The wire protocol wants that refusal before the one of a bad
+ * MAC, so it names the scopes only to who signed with the key: anybody can write the id of a client into a header.
  */
 export function restrict(
-  { authorizedScopes }: Pick<Identity, 'authorizedScopes'>,
+  { authorizedScopes, verifyMac }: Pick<Identity, 'authorizedScopes' | 'verifyMac'>,
   held: readonly string[],
-  directory: Directory,
+  directory: Pick<Directory, 'expand'>,
   anonymous: string,
 ): readonly string[] {
   if (authorizedScopes === undefined) return held;
   if (holdsAll(held, authorizedScopes)) return directory.expand([...authorizedScopes, anonymous]);
   const list = (scopes: readonly string[]) => `\`\`\`\n${scopes.join('\n')}\n\`\`\``;
-  throw new CredentialError(
-    `Supplied credentials do not satisfy authorizedScopes; credentials have scopes:\n${list(held)}\nauthorizedScopes are:\n${list(authorizedScopes)}`,
-  );
+  const refusal = 'Supplied credentials do not satisfy authorizedScopes';
+  if (!passes(verifyMac)) throw new CredentialError(refusal);
+  throw new CredentialError(`${refusal}; credentials have scopes:\n${list(held)}\nauthorizedScopes are:\n${list(authorizedScopes)}`);
+}
+
+function passes(verify: () => void): boolean {
+  try {
+    verify();
+    return true;
+  } catch (error) {
+    if (error instanceof CredentialError) return false;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { QUEUE_ISSUER } from '../../credentials/run-grant.js';
 import { compileRoles, expandScopes, type RoleIndex } from '../../scopes/role-expansion.js';
 import { normalizeScopes } from '../../scopes/scope-set.js';
 import { Config } from '../config.js';
@@ -19,12 +20,11 @@ export interface Client extends Omit<ClientRow, 'accessToken'> {
 }
 
 export const ANONYMOUS = 'assume:anonymous';
-/** Signs the credentials of runs; nobody can log in as it, its key never leaves the process. */
-export const QUEUE_ISSUER = 'static/leasehold/queue';
 export const BOOTSTRAP_CLIENT = 'static/leasehold/root';
 
 const POLL_MS = 2_000;
 const STALE_MS = 5_000;
+const CHECK_MS = 5_000;
 const CACHED_EXPANSIONS = 1_000;
 const LONGEST_CACHED = 16_384; // characters; longer lists come in bodies, once, and would fill the memory
 const FAR_FUTURE = new Date('2999-01-01T00:00:00.000Z');
@@ -38,7 +38,8 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   private clients = new Map<string, Client>();
   private roleRows: RoleRow[] = [];
   private roles: RoleIndex = compileRoles([]);
-  private expansions = new Map<string, string[]>();
+  /** A refusal is remembered as well: it costs the most, and some of them anybody can ask for. */
+  private expansions = new Map<string, string[] | ApiError>();
   private version = '';
   private checkedAt = 0;
   private current: Promise<void> | undefined;
@@ -107,24 +108,47 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   expand(scopes: readonly string[]): string[] {
     const key = scopes.join(' '); // no scope has a space
     const known = this.expansions.get(key);
-    if (known) return known;
+    if (known) return orThrow(known);
     const expanded = expandOrRefuse(scopes, this.roles);
-    if (key.length > LONGEST_CACHED) return expanded;
+    if (key.length > LONGEST_CACHED) return orThrow(expanded);
     const oldest = this.expansions.keys().next().value;
     if (this.expansions.size >= CACHED_EXPANSIONS && oldest !== undefined) this.expansions.delete(oldest);
     this.expansions.set(key, expanded);
-    return expanded;
+    return orThrow(expanded);
   }
 
+  /** The same without some scopes, which are not followed either. Not remembered: who is left out differs from caller to caller. */
+  expandWithout(scopes: readonly string[], leaveOut: (scope: string) => boolean): string[] {
+    return orThrow(expandOrRefuse(scopes, this.roles, leaveOut));
+  }
+
+  /** For descriptions: what is too much to expand is shown as it is, or nobody could look at it and mend it. */
+  expandOrKeep(scopes: readonly string[]): string[] {
+    try {
+      return this.expand(scopes);
+    } catch (error) {
+      if (error instanceof ApiError) return normalizeScopes(scopes);
+      throw error;
+    }
+  }
+
+  /** Reads what is new, or gives up: on a connection that died silently an answer may take a quarter of an hour, and all wait for it. */
   private async check(): Promise<void> {
     const startedAt = Date.now();
-    const [row] = await this.sql.query(readAuthVersion);
-    if (row && row.version !== this.version) {
-      const [clients, roles] = await Promise.all([this.sql.query(listClients), this.sql.query(listRoles)]);
-      this.load(clients, roles);
-      this.version = row.version; // read before the rows: at worst they are newer and are read once more
+    const news = await within(CHECK_MS, this.read());
+    if (news) {
+      this.load(news.clients, news.roles);
+      this.version = news.version;
     }
     this.checkedAt = startedAt;
+  }
+
+  /** Changes nothing: given up, it may end after one that began later. */
+  private async read(): Promise<{ version: string; clients: ClientRow[]; roles: RoleRow[] } | undefined> {
+    const [row] = await this.sql.query(readAuthVersion);
+    if (!row || row.version === this.version) return undefined;
+    const [clients, roles] = await Promise.all([this.sql.query(listClients), this.sql.query(listRoles)]);
+    return { version: row.version, clients, roles }; // the version first: at worst the rows are newer and are read once more
   }
 
   private load(rows: ClientRow[], roles: RoleRow[]): void {
@@ -157,11 +181,28 @@ function storedClient(row: ClientRow, key: Buffer): Client {
   }
 }
 
-function expandOrRefuse(scopes: readonly string[], roles: RoleIndex): string[] {
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`the database did not tell clients and roles within ${ms} ms`)), ms);
+  });
   try {
-    return expandScopes(scopes, roles);
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function orThrow(expanded: string[] | ApiError): string[] {
+  if (expanded instanceof ApiError) throw expanded;
+  return expanded;
+}
+
+function expandOrRefuse(scopes: readonly string[], roles: RoleIndex, leaveOut?: (scope: string) => boolean): string[] | ApiError {
+  try {
+    return expandScopes(scopes, roles, leaveOut ? { leaveOut } : {});
   } catch (cause) {
-    throw new ApiError('InputError', `${(cause as Error).message}; let that role grant less`, { cause });
+    return new ApiError('InputError', `${(cause as Error).message}; let that role grant less`, { cause });
   }
 }
 

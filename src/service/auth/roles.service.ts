@@ -3,13 +3,13 @@ import { compileRoles, expandScopes, roleProblem } from '../../scopes/role-expan
 import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import type { CreateRoleRequest, RoleResponse } from './auth.dto.js';
 import { bumpAuthVersion } from './auth-version.js';
 import { Registry } from './registry.js';
 import { deleteRole, insertRole, listRoles, type RoleRow, updateRole } from './role-table.js';
-import { assertNoDoubleStar } from './scope-rules.js';
 
 /** Roles. Writers take turns, because a cycle is a property of all roles together. */
 @Injectable()
@@ -51,9 +51,10 @@ export class RolesService {
     caller.require(`auth:update-role:${roleId}`);
     assertNoDoubleStar(request.scopes);
     await this.change(async (runner, roles) => {
-      if (!roles.some((role) => role.roleId === roleId)) throw unknownRole(roleId);
-      const former = expandScopes([`assume:${roleId}`], compileRoles(roles));
-      const added = request.scopes.filter((scope) => !holdsScope(former, scope));
+      const existing = roles.find((role) => role.roleId === roleId);
+      if (!existing) throw unknownRole(roleId);
+      const former = grantedToAll(existing, roles);
+      const added = request.scopes.filter((scope) => !existing.scopes.includes(scope) && !holdsScope(former, scope));
       caller.require({ AllOf: [`auth:update-role:${roleId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       assertSound([...roles.filter((role) => role.roleId !== roleId), { roleId, scopes }]);
       await runner.query(updateRole, [roleId, scopes, description]);
@@ -70,7 +71,7 @@ export class RolesService {
     return {
       roleId: role.roleId,
       scopes: role.scopes,
-      expandedScopes: this.registry.expand([`assume:${role.roleId}`]),
+      expandedScopes: this.registry.expandOrKeep([`assume:${role.roleId}`]),
       description: role.description,
       created: role.created.toISOString(),
       lastModified: role.lastModified.toISOString(),
@@ -84,6 +85,19 @@ export class RolesService {
     });
     this.bulletin.authChanged();
     await this.registry.refresh();
+  }
+}
+
+/**
+ * What everybody who assumes the role has of it, by way of other roles too. Not what `assume:<roleId>` expands to: of a pattern that assumes
+ * all the roles below it, and its own `<..>` with everything, which nobody was given who assumes it by one name.
+ */
+function grantedToAll({ roleId, scopes }: RoleRow, roles: RoleRow[]): string[] {
+  const fixed = scopes.filter((scope) => !(roleId.endsWith('*') && scope.includes('<..>')));
+  try {
+    return expandScopes(fixed, compileRoles(roles));
+  } catch {
+    return fixed; // roles that multiply, not stored by us; so more counts as added
   }
 }
 

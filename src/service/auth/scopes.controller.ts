@@ -94,8 +94,8 @@ export class ScopesController {
   }
 }
 
-function sentBody({ headers, rawBody = '' }: ApiRequest): SentBody {
-  return { contentType: headers['content-type'], text: rawBody };
+function sentBody({ headers, rawBody = Buffer.alloc(0) }: ApiRequest): SentBody {
+  return { contentType: headers['content-type'], bytes: rawBody };
 }
 
 function answer(caller: Caller, required: string | { AllOf: string[] }): TestAuthenticateResponse {

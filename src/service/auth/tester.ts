@@ -10,7 +10,7 @@ import { ANONYMOUS } from './registry.js';
 /** What the payload hash is over; both are empty where there is none. */
 export interface SentBody {
   contentType: string | undefined;
-  text: string;
+  bytes: string | Buffer;
 }
 
 /**
@@ -25,7 +25,7 @@ export function testerCaller(request: SignedRequest, body: SentBody, scopes: str
     if (!identity) return new Caller(undefined, [ANONYMOUS], tester.expires);
     const held = restrict(identity, directory.expand([...identity.scopes, ANONYMOUS]), directory, ANONYMOUS);
     identity.verifyMac();
-    if (identity.hash !== undefined && !payloadHashMatches(identity.hash, body.contentType, body.text)) {
+    if (identity.hash !== undefined && !payloadHashMatches(identity.hash, body.contentType, body.bytes)) {
       throw new CredentialError('Invalid payload hash: the Authorization header signs another body or content type');
     }
     return new Caller(identity.clientId, held, identity.expires);

@@ -11,7 +11,8 @@ import { OWN_RUN, REQUIRED_SCOPES } from './require-scopes.decorator.js';
 
 export interface ApiRequest extends FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, string> }> {
   caller?: Caller;
-  rawBody?: string;
+  /** As it came: a payload hash is over bytes. */
+  rawBody?: Buffer;
 }
 
 /** Authenticates, then authorizes if the URL alone decides; then looks at the query string, as the wire protocol orders it. */

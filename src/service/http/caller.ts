@@ -16,6 +16,9 @@ const LONGEST_COMPARED = 200_000;
 export interface CallerRun {
   taskId: string;
   runId: number;
+  /** Who runs it. */
+  workerGroup: string;
+  workerId: string;
 }
 
 /** Who makes this request, verified. `clientId` is undefined for a caller without credentials. */
@@ -47,7 +50,7 @@ export class Caller {
         `Callers without credentials do not have the scopes for this. Required:\n\n${block(expression)}`,
       );
     }
-    // finding out costs a look at every scope held for every scope required
+    // finding out sorts both lists, and nobody reads the outcome for megabytes of them
     const missing = expression.length > LONGEST_COMPARED ? required : (missingScopes(this.scopes, required as ScopeExpression) ?? required);
     const text = `Client ID ${this.clientId} lacks scopes. Missing:\n\n${block(JSON.stringify(missing, null, 2))}\n\nRequired:\n\n${block(expression)}`;
     return new ApiError('InsufficientScopes', text);

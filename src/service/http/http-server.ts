@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
@@ -10,12 +12,16 @@ import { operationOf } from './operation.decorator.js';
 
 const BODY_LIMIT = 10 * 1024 * 1024;
 
+/** How long a caller may take to send a request. It ends once all of it was received, so a long poll may wait as long as it likes. */
+const RECEIVE_WITHIN_MS = 60_000;
+
 /** Fastify as the wire protocol needs it: encoded slashes, any case of trailing slash, raw bodies for Hawk, one log line a request. */
 export function createHttpAdapter(logger: Logger): FastifyAdapter {
   const adapter: FastifyAdapter = new FastifyAdapter({
     loggerInstance: logger as never,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
+    requestTimeout: RECEIVE_WITHIN_MS,
     forceCloseConnections: 'idle',
     genReqId: () => randomUUID(),
     frameworkErrors: refuseUrl,
@@ -26,6 +32,7 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
   readBodies(fastify);
   logRequests(fastify); // first, so that it hears of requests that a later hook answers
   addHeaders(fastify);
+  compressAnswers(fastify);
   return adapter;
 }
 
@@ -39,14 +46,30 @@ function encodeTaskQueueSlash(url: string): string {
   return TASK_QUEUE_PATHS.reduce((path, pattern) => path.replace(pattern, '$1%2F$2'), url);
 }
 
-/** Only JSON is read as JSON; the text is kept, because Hawk's payload hash is over it. Anything else counts as no body. */
+/** Only JSON is read as JSON; the bytes are kept, because Hawk's payload hash is over them. Anything else counts as no body. */
 function readBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'string' }, async (request: FastifyRequest, text: string | Buffer) => {
-    (request as ApiRequest).rawBody = String(text);
-    const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
-    return type === 'application/json' && text.length > 0 ? parseJson(String(text)) : undefined;
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: string | Buffer) => {
+    const bytes = body as Buffer; // by parseAs
+    (request as ApiRequest).rawBody = bytes;
+    const [type, ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+    return type === 'application/json' && bytes.length > 0 ? parseJson(decode(bytes, parameters)) : undefined;
   });
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }); // which keeps a byte order mark, and JSON has none
+
+/** JSON is UTF-8 (RFC 8259); read as anything else, or with replacement characters, it would be stored as something that was not sent. */
+function decode(bytes: Buffer, parameters: readonly string[]): string {
+  const charset = parameters.find((parameter) => /^charset\s*=/.test(parameter));
+  if (charset !== undefined && !/^charset\s*=\s*("?)(utf-8|us-ascii)\1$/.test(charset)) {
+    throw new ApiError('MalformedPayload', `The content-type has a ${charset.slice(0, 100)}, but JSON is read as UTF-8; send it as UTF-8`);
+  }
+  try {
+    return UTF8.decode(bytes);
+  } catch (cause) {
+    throw new ApiError('MalformedPayload', 'The body is not UTF-8; encode it as UTF-8, and send it without a content-encoding', { cause });
+  }
 }
 
 const API_HEADERS = {
@@ -74,6 +97,30 @@ function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
   reply.headers(API_HEADERS);
   reply.header('x-for-request-id', request.id);
   reply.header('x-for-trace-id', typeof trace === 'string' && /^[\w-]{1,64}$/.test(trace) ? trace : randomUUID());
+}
+
+const LEAST_COMPRESSED = 16 * 1024; // bytes; what is smaller, such as a claim, is not worth the CPU
+const compress = promisify(gzip);
+
+/** Long lists are mostly repetition. Compressed off the event loop. */
+function compressAnswers(fastify: FastifyInstance): void {
+  fastify.addHook('onSend', async (request, reply, payload) => {
+    if (typeof payload !== 'string' || Buffer.byteLength(payload) < LEAST_COMPRESSED || !API_PATH.test(request.url)) return payload;
+    reply.header('vary', 'accept-encoding');
+    if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return payload;
+    reply.header('content-encoding', 'gzip').removeHeader('content-length');
+    return compress(payload);
+  });
+}
+
+/** What names gzip decides; `*` only where nothing does. A weight of 0 means: not that (RFC 9110, 12.5.3). */
+function acceptsGzip(header: string | string[] | undefined): boolean {
+  const offers = String(header ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((offer) => offer.split(';').map((part) => part.trim()));
+  const [, ...parameters] = offers.find(([coding]) => coding === 'gzip') ?? offers.find(([coding]) => coding === '*') ?? ['', 'q=0'];
+  return !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));
 }
 
 /** Refuses a URL that cannot be routed at all: it is not percent-encoded UTF-8, or a segment is too long. No hook sees such a request. */

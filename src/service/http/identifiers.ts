@@ -6,7 +6,7 @@ export const SLUGID: Rule = {
   pattern: /^[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]$/,
   description: 'a slugid: a version 4 UUID as 22 characters of URL-safe base64',
 };
-export const RUN_ID: Rule = { pattern: /^[1-9]*[0-9]+$/, description: 'a run id: an integer from 0 to 1000' };
+export const RUN_ID: Rule = { pattern: /^[0-9]+$/, description: 'a run id: an integer from 0 to 1000' };
 export const TASK_QUEUE_ID: Rule = {
   pattern: /^[a-zA-Z0-9_-]{1,38}\/[a-z]([-a-z0-9]{0,36}[a-z0-9])?$/,
   description: 'a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters',

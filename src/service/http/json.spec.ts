@@ -37,14 +37,15 @@ it.each([
   ['true', /must be a JSON object/],
   ['[]', /must be a JSON object/],
   ['[{}]', /must be a JSON object/],
-  ['{"__proto__":1}', /__proto__/],
-  ['{"a":[{"b":{"__proto__":{}}}]}', /__proto__/],
+  ['{"__proto__":1}', /a key named __proto__, at __proto__$/],
+  ['{"a":[{"b":{"__proto__":{}}}]}', /a key named __proto__, at a\.0\.b\.__proto__$/],
   ['{"\\u005f_proto_\\u005f":1}', /__proto__/],
-  ['{"a":"\\ud800"}', /surrogate/],
-  ['{"a":["\\udc00\\ud800"]}', /surrogate/],
-  ['{"\\ud83d":1}', /surrogate/],
+  ['{"a":"\\ud800"}', /surrogate pair, .* at a$/],
+  ['{"a":["x","\\udc00\\ud800"]}', /surrogate pair, .* at a\.1$/],
+  ['{"payload":{"command":[{}],"env":{"A":"x","X":"\\ud800"}}}', /surrogate pair, .* at payload\.env\.X$/],
+  ['{"\\ud83d":1}', /surrogate pair, .* at \ufffd$/],
   ['{"a":1e309}', /The number at a is too large/],
-  ['{"a":{"b":[1,-1e999]}}', /The number at 1 is too large/],
+  ['{"a":{"b":[1,-1e999]}}', /The number at a\.b\.1 is too large/],
   [nested(101), /deeper than 100/],
   [`{"a":${'['.repeat(100)}${']'.repeat(100)}}`, /deeper than 100/],
 ])('refuses %s', (text, message) => {
@@ -67,6 +68,21 @@ it('takes depths that would exhaust a recursion, as a refusal', () => {
   expect(refusal(nested(200_000))).toMatch(/deeper than 100/);
 });
 
+it('finds the place among many, and below others that are too deep', () => {
+  const many = Array.from({ length: 100_000 }, () => '{"a":[[]]}').join(',');
+  const began = Date.now();
+  expect(refusal(`{"b":[${many},{"c":1e400}]}`)).toMatch(/The number at b\.100000\.c is/);
+  expect(refusal(`{"a":${nested(200_000)},"b":{"c":1e400}}`)).toMatch(/The number at b\.c is/);
+  expect(Date.now() - began).toBeLessThan(5_000);
+});
+
 it('quotes little of what it refuses', () => {
   expect(refusal(`{${'x'.repeat(100_000)}`)?.length).toBeLessThan(300);
+  const key = '\u{1f600}'.repeat(100_000);
+  for (const value of ['1e400', '"\\ud800"', '{"__proto__":1}']) {
+    const message = refusal(`{"a":{"${key}":${value}}}`);
+    expect(message).toMatch(/ at a\.\u{1f600}+/u);
+    expect(message?.length).toBeLessThan(300);
+    expect(message?.isWellFormed()).toBe(true);
+  }
 });

@@ -21,6 +21,8 @@ export function parseJson(text: string): object {
   return value;
 }
 
+const LONGEST_PATH = 200;
+
 function assertSane(root: object): void {
   let level: object[] = [root];
   for (let depth = 1; level.length > 0; depth++) {
@@ -28,16 +30,34 @@ function assertSane(root: object): void {
     const below: object[] = [];
     for (const holder of level) {
       for (const [key, value] of Object.entries(holder)) {
-        if (key === '__proto__') throw new ApiError('MalformedPayload', 'The body has a key named __proto__');
+        const where = () => pathOf(root, holder, depth, key);
+        if (key === '__proto__') throw new ApiError('MalformedPayload', `The body has a key named __proto__, at ${where()}`);
         if (!key.isWellFormed() || (typeof value === 'string' && !value.isWellFormed())) {
-          throw new ApiError('MalformedPayload', 'The body has half of a surrogate pair, which UTF-8 cannot say');
+          throw new ApiError('MalformedPayload', `The body has half of a surrogate pair, which UTF-8 cannot say, at ${where()}`);
         }
         if (typeof value === 'object' && value !== null) below.push(value);
         else if (typeof value === 'number' && !Number.isFinite(value)) {
-          throw new ApiError('MalformedPayload', `The number at ${key} is too large for a double`);
+          throw new ApiError('MalformedPayload', `The number at ${where()} is too large for a double`);
         }
       }
     }
     level = below;
   }
+}
+
+/** Where a key is, for people. Sought only when there is something to refuse, so that sane bodies do not pay for it. */
+function pathOf(root: object, holder: object, depth: number, key: string): string {
+  const path = [...(keysTo(holder, root, depth) ?? []), key].join('.');
+  return path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH).toWellFormed()}…` : path.toWellFormed();
+}
+
+/** The keys that lead to an object. It is at a depth we know, so the search recurses no further, however deep the body is. */
+function keysTo(sought: object, from: object, depth: number): string[] | undefined {
+  if (from === sought) return [];
+  if (depth <= 1) return undefined;
+  for (const [key, value] of Object.entries(from)) {
+    const rest = typeof value === 'object' && value !== null ? keysTo(sought, value, depth - 1) : undefined;
+    if (rest) return [key, ...rest];
+  }
+  return undefined;
 }

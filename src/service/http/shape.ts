@@ -102,7 +102,7 @@ export function ListOf(item: ListItem, options: Common & { maxItems?: number; un
 }
 
 /** A list of scopes. */
-export function Scopes(options: Common & { unique?: boolean } = {}): PropertyDecorator {
+export function Scopes(options: Common & { maxItems?: number; unique?: boolean } = {}): PropertyDecorator {
   return ListOf(SCOPE, { description: 'Scopes: printable ASCII without space, double quote and backslash', ...options });
 }
 

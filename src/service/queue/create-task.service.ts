@@ -3,6 +3,7 @@ import type { ScopeTemplate } from '../../scopes/scope-expression.js';
 import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
@@ -147,8 +148,7 @@ function authorizeCreation(definition: StoredDefinition, caller: Caller): void {
 }
 
 function refuseSlips({ scopes, dependencies }: StoredDefinition, mostDependencies: number): void {
-  const slip = scopes.find((scope) => scope.endsWith('**'));
-  if (slip) throw new ApiError('InputError', `Scope ${slip} ends in **; one * at the end already matches everything that follows`);
+  assertNoDoubleStar(scopes);
   if (dependencies.length <= mostDependencies) return;
   throw new ApiError(
     'InputError',

@@ -153,6 +153,7 @@ export class QueueController {
   ): Promise<ClaimWorkResponse> {
     const { workerGroup, workerId } = request;
     caller.require(CLAIM_WORK_SCOPES, { taskQueueId, workerGroup, workerId });
+    refuseOwnWorker(caller, request);
     if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 255)) {
       throw new ApiError('InvalidRequestArguments', 'The Idempotency-Key header must have 1 to 255 characters');
     }
@@ -172,6 +173,7 @@ export class QueueController {
     @RunId() runId: string,
     @Payload() request: ClaimTaskRequest,
   ): Promise<TaskClaim> {
+    refuseOwnWorker(caller, request);
     return this.claimingTask.claimTask(taskId, runNumber(runId), request, caller);
   }
 
@@ -242,6 +244,15 @@ export class QueueController {
   taskQueueCounts(@TaskQueueId() taskQueueId: string): Promise<TaskQueueCountsResponse> {
     return this.tasks.counts(taskQueueId);
   }
+}
+
+/**
+ * Throws InsufficientScopes for credentials of a run that would claim as the worker that runs it, whatever they hold: with `*` from a
+ * creator who may everything, too, a task must not hold more than the task it is.
+ */
+function refuseOwnWorker({ run }: Caller, { workerGroup, workerId }: ClaimTaskRequest): void {
+  if (run?.workerGroup !== workerGroup || run.workerId !== workerId) return;
+  throw new ApiError('InsufficientScopes', `Credentials of a run cannot claim as the worker ${workerGroup}/${workerId} that runs it`);
 }
 
 /** Throws ResourceNotFound beyond 1000: there are no such runs, and no such number fits the database's. */

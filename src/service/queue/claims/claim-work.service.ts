@@ -24,8 +24,7 @@ export class ClaimWorkService {
     hungUp: AbortSignal,
   ): Promise<ClaimWorkResponse> {
     const { tasks, ...worker } = request;
-    const key =
-      idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
+    const key = idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
     const rows = await this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, hungUp);
     this.sightings.saw(taskQueueId, worker, rows);
     return { tasks: rows.map((row) => ({ ...this.credentials.lend(row), task: withRank(row.definition, row.rank) })) };

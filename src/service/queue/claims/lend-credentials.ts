@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { mintRunCredentials } from '../../../credentials/mint.js';
+import { QUEUE_ISSUER } from '../../../credentials/run-grant.js';
 import { Config } from '../../config.js';
 import { Keys } from '../../keys.js';
 import type { TaskRow } from '../sql/task-columns.js';
 import type { TaskReclaim } from '../task.dto.js';
 import { statusOf } from '../task-status.js';
-
-const QUEUE_ISSUER = 'static/leasehold/queue';
 
 /** What a worker is told of a run it holds, with fresh credentials of just that run. */
 @Injectable()

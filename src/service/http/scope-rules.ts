@@ -1,4 +1,4 @@
-import { ApiError } from '../http/api-error.js';
+import { ApiError } from './api-error.js';
 
 /** A scope ending in `**` is nearly always a slip, and the wire protocol refuses it. Throws InputError. */
 export function assertNoDoubleStar(scopes: readonly string[]): void {

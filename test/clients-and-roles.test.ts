@@ -507,6 +507,23 @@ describe('roles', () => {
     for (const id of ['repo:*', 'repo:secret-admin', 'team:*', 'shared']) await test.root.delete(role(id));
   });
 
+  it('that amount to much are not remembered for everybody who names them, nor expanded for strangers', async () => {
+    const id = fresh();
+    await makeRole(
+      `${id}*`,
+      Array.from({ length: 2_000 }, (_, index) => `x:${index}:${'y'.repeat(200)}:<..>`),
+    );
+    const guess = test.root.as({ clientId: 'static/root', accessToken: 'a-wrong-token-0123456789' });
+    const before = process.memoryUsage().heapUsed;
+    for (let n = 0; n < 60; n++) {
+      const answer = await guess.get('/auth/v1/scopes/current', { authorizedScopes: [`assume:${id}${n}${'z'.repeat(1_000)}`] });
+      expect([answer.status, answer.body.message.split('\n')[0]]).toEqual([401, 'Unauthorized: Bad mac']);
+    }
+    for (let n = 0; n < 60; n++) await test.root.post('/auth/v1/scopes/expand', { scopes: [`assume:${id}${n}${'z'.repeat(1_000)}`] });
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(150_000_000); // remembered, each would hold 2.4 MB
+    await test.root.delete(role(`${id}*`));
+  });
+
   it.each(['a b', 'a"b', 'a\\b', 'ä', 'a\n', 'x'.repeat(1025)])('are not called %j', async (id) => {
     expectCode(await put(id, []), 'InvalidRequestArguments');
     expectCode(await test.root.get(role(id)), 'InvalidRequestArguments');

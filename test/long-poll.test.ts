@@ -190,3 +190,27 @@ it('the repetition of a call that has its claims already does not wait behind a 
   for (const one of crowd) one.hangUp();
   await Promise.all(hungUp);
 });
+
+it('the repetition of a call whose look failed gets another look, also when nothing is pending', async () => {
+  const patient = await test.replica({ claimPoll: 8 });
+  const holder = await test.database.pool.connect();
+  try {
+    const taskQueueId = queueOf('failed', 1);
+    const path = `/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+    const again = () =>
+      patient.root.post(path, { workerGroup: 'poll', workerId: 'keyed', tasks: 1 }, { headers: { 'idempotency-key': 'k' } });
+    const taskId = await create(patient.root, taskQueueId);
+    expect((await again()).body.tasks[0].status.taskId).toBe(taskId);
+    await holder.query('begin; lock table task in access exclusive mode');
+    const repeated = again();
+    await sleep(400);
+    await test.database.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and application_name like 'leasehold%'`);
+    await holder.query('rollback');
+    const { status, body } = await repeated;
+    expect([status, body.tasks[0]?.status.taskId]).toEqual([200, taskId]);
+  } finally {
+    holder.release();
+    await patient.close();
+  }
+});

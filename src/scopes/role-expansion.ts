@@ -204,7 +204,8 @@ function endOfWay(way: CompiledRole[]): CompiledRole[] {
 }
 
 function* rolesGranted(roles: RoleIndex, { fixed, parameterised }: CompiledRole): Generator<CompiledRole> {
-  for (const scope of [...fixed, ...parameterised.map((template) => insert(template, '*'))]) {
+  // each once: however many templates a role has, with `*` many of them are the same
+  for (const scope of new Set([...fixed, ...parameterised.map((template) => insert(template, '*'))])) {
     for (const [role] of rolesAssumed(roles, scope)) yield role;
   }
 }

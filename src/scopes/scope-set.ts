@@ -48,6 +48,12 @@ export function holdsAll(held: readonly string[], required: readonly string[]): 
   return required.every((scope) => normalHolds(normal, scope));
 }
 
+/** Those of the required scopes that are not held. */
+export function unheldScopes(held: readonly string[], required: readonly string[]): string[] {
+  const normal = normalizeScopes(held);
+  return required.filter((scope) => !normalHolds(normal, scope));
+}
+
 /**
  * What two sets both grant, normalised: the result satisfies exactly the scopes that both of them satisfy. This is how credentials are
  * narrowed: neither side can add anything. Two prefixes overlap only if one begins with the other, so the scopes of each side that the

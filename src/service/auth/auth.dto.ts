@@ -16,6 +16,7 @@ export class CreateClientRequest {
   @Scopes({
     optional: true,
     unique: true,
+    maxItems: 10_000,
     description: 'What it may do; absent in an update: unchanged. The caller must hold what is added',
   })
   scopes?: string[];
@@ -70,7 +71,11 @@ export class ClientsResponse {
 }
 
 export class CreateRoleRequest {
-  @Scopes({ unique: true, description: 'What the role grants. In a role whose id ends in *, <..> stands for what the * matched' })
+  @Scopes({
+    unique: true,
+    maxItems: 10_000,
+    description: 'What the role grants. In a role whose id ends in *, <..> stands for what the * matched',
+  })
   scopes!: string[];
 
   @Text(DESCRIPTION)
@@ -114,7 +119,7 @@ export class RoleIdsResponse {
 }
 
 export class ScopeSet {
-  @Scopes({ unique: true })
+  @Scopes({ unique: true, maxItems: 10_000 })
   scopes!: string[];
 }
 

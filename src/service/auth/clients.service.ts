@@ -92,7 +92,8 @@ export class ClientsService implements OnApplicationBootstrap, OnModuleDestroy {
       const [client] = await runner.query(findClientScopes, [clientId]);
       if (!client) throw unknownClient(clientId);
       const scopes = request.scopes ?? client.scopes;
-      const added = scopes.filter((scope) => !client.scopes.includes(scope));
+      const stored = new Set(client.scopes);
+      const added = scopes.filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-client:${clientId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       await runner.query(updateClient, [clientId, scopes, description, instant(expires), deleteOnExpiration]);
     });

@@ -95,7 +95,10 @@ export function restrict(
   anonymous: string,
 ): readonly string[] {
   if (authorizedScopes === undefined) return held;
-  if (holdsAll(held, authorizedScopes)) return directory.expand([...authorizedScopes, anonymous]);
+  if (holdsAll(held, authorizedScopes)) {
+    verifyMac(); // only its signer makes us expand what a header says
+    return directory.expand([...authorizedScopes, anonymous]);
+  }
   const list = (scopes: readonly string[]) => `\`\`\`\n${scopes.join('\n')}\n\`\`\``;
   const refusal = 'Supplied credentials do not satisfy authorizedScopes';
   if (!passes(verifyMac)) throw new CredentialError(refusal);

@@ -27,6 +27,7 @@ const STALE_MS = 5_000;
 const CHECK_MS = 5_000;
 const CACHED_EXPANSIONS = 1_000;
 const LONGEST_CACHED = 16_384; // characters; longer lists come in bodies, once, and would fill the memory
+const LARGEST_CACHED = 65_536; // characters of what they amount to: a thousand of a megabyte each ended the process
 const FAR_FUTURE = new Date('2999-01-01T00:00:00.000Z');
 
 /**
@@ -110,7 +111,7 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     const known = this.expansions.get(key);
     if (known) return orThrow(known);
     const expanded = expandOrRefuse(scopes, this.roles);
-    if (key.length > LONGEST_CACHED) return orThrow(expanded);
+    if (key.length > LONGEST_CACHED || sizeOf(expanded) > LARGEST_CACHED) return orThrow(expanded);
     const oldest = this.expansions.keys().next().value;
     if (this.expansions.size >= CACHED_EXPANSIONS && oldest !== undefined) this.expansions.delete(oldest);
     this.expansions.set(key, expanded);
@@ -191,6 +192,10 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function sizeOf(expanded: string[] | ApiError): number {
+  return expanded instanceof ApiError ? 0 : expanded.reduce((sum, scope) => sum + scope.length, 0);
 }
 
 function orThrow(expanded: string[] | ApiError): string[] {

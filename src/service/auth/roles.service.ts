@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { compileRoles, expandScopes, roleProblem } from '../../scopes/role-expansion.js';
-import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
+import { normalizeScopes, unheldScopes } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
@@ -54,7 +54,8 @@ export class RolesService {
       const existing = roles.find((role) => role.roleId === roleId);
       if (!existing) throw unknownRole(roleId);
       const former = grantedToAll(existing, roles);
-      const added = request.scopes.filter((scope) => !existing.scopes.includes(scope) && !holdsScope(former, scope));
+      const stored = new Set(existing.scopes);
+      const added = unheldScopes(former, request.scopes).filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-role:${roleId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       assertSound([...roles.filter((role) => role.roleId !== roleId), { roleId, scopes }]);
       await runner.query(updateRole, [roleId, scopes, description]);

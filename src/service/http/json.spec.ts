@@ -69,11 +69,22 @@ it('takes depths that would exhaust a recursion, as a refusal', () => {
 });
 
 it('finds the place among many, and below others that are too deep', () => {
-  const many = Array.from({ length: 100_000 }, () => '{"a":[[]]}').join(',');
+  const many = Array.from({ length: 50_000 }, () => '{"a":[[]]}').join(',');
   const began = Date.now();
-  expect(refusal(`{"b":[${many},{"c":1e400}]}`)).toMatch(/The number at b\.100000\.c is/);
+  expect(refusal(`{"b":[${many},{"c":1e400}]}`)).toMatch(/The number at b\.50000\.c is/);
   expect(refusal(`{"a":${nested(200_000)},"b":{"c":1e400}}`)).toMatch(/The number at b\.c is/);
   expect(Date.now() - began).toBeLessThan(5_000);
+});
+
+it('refuses more values than anybody sends, soon', () => {
+  const began = Date.now();
+  for (const one of ['0', '{}', '[]', '"a"', '{"a":0}']) {
+    expect(refusal(`{"a":[${`${one},`.repeat(Math.floor(10_000_000 / (one.length + 1)))}${one}]}`)).toMatch(/more than 300000 values/);
+  }
+  const keys = Array.from({ length: 800_000 }, (_, index) => `"k${index}":0`).join(',');
+  expect(refusal(`{${keys}}`)).toMatch(/more than 300000 values/);
+  expect(Date.now() - began).toBeLessThan(10_000); // six times 10 MiB; it was four seconds each
+  expect(refusal(`{"a":[${'0,'.repeat(250_000)}0]}`)).toBeUndefined();
 });
 
 it('quotes little of what it refuses', () => {

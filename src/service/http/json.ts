@@ -23,26 +23,45 @@ export function parseJson(text: string): object {
 
 const LONGEST_PATH = 200;
 
+/** Values in one body: 10 000 dependencies and as many scopes are a tenth of it, and 10 MiB of zeros are ten times it. */
+const MOST_VALUES = 300_000;
+
+/** Level by level, and without a copy of what it walks: 10 MiB of empty objects kept everybody else waiting for seconds. */
 function assertSane(root: object): void {
   let level: object[] = [root];
+  let values = 0;
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MOST_DEPTH) throw new ApiError('MalformedPayload', `The body is nested deeper than ${MOST_DEPTH} levels`);
     const below: object[] = [];
     for (const holder of level) {
-      for (const [key, value] of Object.entries(holder)) {
-        const where = () => pathOf(root, holder, depth, key);
-        if (key === '__proto__') throw new ApiError('MalformedPayload', `The body has a key named __proto__, at ${where()}`);
-        if (!key.isWellFormed() || (typeof value === 'string' && !value.isWellFormed())) {
-          throw new ApiError('MalformedPayload', `The body has half of a surrogate pair, which UTF-8 cannot say, at ${where()}`);
-        }
+      if (Array.isArray(holder)) values += holder.length;
+      if (values > MOST_VALUES) throw tooMany();
+      for (const key in holder) {
+        if (++values > 2 * MOST_VALUES) throw tooMany();
+        const value: unknown = (holder as Record<string, unknown>)[key];
         if (typeof value === 'object' && value !== null) below.push(value);
-        else if (typeof value === 'number' && !Number.isFinite(value)) {
-          throw new ApiError('MalformedPayload', `The number at ${where()} is too large for a double`);
-        }
+        const problem = problemOf(key, value);
+        if (problem)
+          throw new ApiError(
+            'MalformedPayload',
+            problem.replace('%', () => pathOf(root, holder, depth, key)),
+          );
       }
     }
     level = below;
   }
+}
+
+/** What is wrong with a member, with % for where it is. */
+function problemOf(key: string, value: unknown): string | undefined {
+  if (key === '__proto__') return 'The body has a key named __proto__, at %';
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'The number at % is too large for a double';
+  const sound = key.isWellFormed() && (typeof value !== 'string' || value.isWellFormed());
+  return sound ? undefined : 'The body has half of a surrogate pair, which UTF-8 cannot say, at %';
+}
+
+function tooMany(): ApiError {
+  return new ApiError('MalformedPayload', `The body holds more than ${MOST_VALUES} values; send fewer at a time`);
 }
 
 /** Where a key is, for people. Sought only when there is something to refuse, so that sane bodies do not pay for it. */

@@ -67,7 +67,7 @@ export class CreateTaskRequest {
   @Timestamp({ optional: true, description: EXPIRES })
   expires?: string;
 
-  @Scopes({ default: [], description: 'What the task may do; the creator must hold all of it' })
+  @Scopes({ default: [], maxItems: 10_000, description: 'What the task may do; the creator must hold all of it' })
   scopes!: string[];
 
   @JsonObject({ description: 'What the worker is to do; its shape is between creator and worker' })

@@ -205,19 +205,27 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
+  /** The database is back: whose look failed gets another one, be it only for what its key holds already. */
+  private lookAgain(taskQueueId: string, { waiting }: Line): void {
+    const failed = [...waiting].filter((request) => request.failure && request.look === 'done');
+    for (const request of failed) request.look = 'due';
+    if (failed.length > 0) this.wake(taskQueueId);
+  }
+
   /** The floor under lost hints. */
   private async poll(): Promise<void> {
     const now = Date.now();
     for (const [taskQueueId, line] of this.lines) {
       if (line.waiting.size === 0 && !line.serving && now - line.usedAt > REMEMBERED_MS) this.lines.delete(taskQueueId);
     }
-    const quiet = [...this.lines].filter(([, line]) => line.empty);
+    // also lines where only quarantined workers wait: their time may be over
+    const quiet = [...this.lines].filter(([, line]) => line.empty || (line.waiting.size > 0 && !line.serving));
     if (quiet.length === 0 || this.polling) return;
     this.polling = true;
     try {
       const found = await this.sql.query(findQueuesWithWork, [quiet.map(([taskQueueId]) => taskQueueId)]);
-      for (const [, { waiting }] of quiet) for (const request of waiting) request.failure = undefined; // the database is back
       for (const { taskQueueId } of found) this.wake(taskQueueId);
+      for (const [taskQueueId, line] of quiet) this.lookAgain(taskQueueId, line);
     } catch {
       // the database is away; the next poll looks again
     } finally {

@@ -1,10 +1,6 @@
 import { PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
+import { Page } from '../http/page.dto.js';
 import { Integer, Nested, NestedList, OneOf, Text, Timestamp } from '../http/shape.js';
-
-class Page {
-  @Text({ optional: true, description: 'Where the next page begins; absent on the last' })
-  continuationToken?: string;
-}
 
 /** What a queue or provisioner tells about itself. */
 class Described {

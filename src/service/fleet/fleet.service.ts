@@ -1,7 +1,8 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
-import { cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
+import { taskQueueNames } from '../http/identifiers.js';
+import { after, cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { Sql } from '../postgres/sql.js';
 import type {
@@ -127,17 +128,12 @@ export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-function after(token: string | undefined): string {
-  return token === undefined ? '' : String(keyOf(token)[0]);
-}
-
 function described({ lastDateActive, expires }: { lastDateActive: Date; expires: Date }) {
   return { stability: 'experimental', description: '', expires: expires.toISOString(), lastDateActive: lastDateActive.toISOString() };
 }
 
 function describeQueue(queue: TaskQueueRow): TaskQueueResponse {
-  const [provisionerId = '', workerType = ''] = queue.taskQueueId.split('/');
-  return { provisionerId, workerType, taskQueueId: queue.taskQueueId, ...described(queue) };
+  return { ...taskQueueNames(queue.taskQueueId), ...described(queue) };
 }
 
 function describeProvisioner(provisioner: ProvisionerRow): ProvisionerResponse {
@@ -160,11 +156,8 @@ function summarize(worker: WorkerRow) {
 function describeWorker(worker: WorkerRow): WorkerResponse {
   const { taskQueueId, workerGroup, workerId, recentTasks, expires, firstClaim, lastDateActive, quarantineUntil, quarantineDetails } =
     worker;
-  const [provisionerId = '', workerType = ''] = taskQueueId.split('/');
   return {
-    provisionerId,
-    workerType,
-    taskQueueId,
+    ...taskQueueNames(taskQueueId),
     workerGroup,
     workerId,
     recentTasks,

@@ -11,6 +11,12 @@ export const TASK_QUEUE_ID: Rule = {
   pattern: /^[a-zA-Z0-9_-]{1,38}\/[a-z]([-a-z0-9]{0,36}[a-z0-9])?$/,
   description: 'a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters',
 };
+/** A task queue by all its names: clients name it as one id or as its two parts. */
+export function taskQueueNames(taskQueueId: string): { provisionerId: string; workerType: string; taskQueueId: string } {
+  const [provisionerId = '', workerType = ''] = taskQueueId.split('/');
+  return { provisionerId, workerType, taskQueueId };
+}
+
 export const PROVISIONER_ID: Rule = { pattern: /^[a-zA-Z0-9_-]{1,38}$/, description: '1 to 38 letters, digits, - or _' };
 export const WORKER_TYPE: Rule = {
   pattern: /^[a-z]([-a-z0-9]{0,36}[a-z0-9])?$/,

@@ -29,14 +29,16 @@ export function keyOf(token: string): (string | number)[] {
   throw new ApiError('InvalidRequestArguments', 'Query parameter continuationToken is not one that this service gave; begin without it');
 }
 
+/** The key that a page of things with a one-part key begins after; '' is before all. */
+export function after(token: string | undefined): string {
+  return token === undefined ? '' : String(keyOf(token)[0]);
+}
+
 /** A page of a list that is sorted by `key`. */
 export function page<T>(sorted: readonly T[], key: (item: T) => string, limit: string | undefined, token: string | undefined) {
-  const after = token === undefined ? undefined : String(keyOf(token)[0]);
-  const rest = after === undefined ? sorted : sorted.filter((item) => key(item) > after);
-  const items = rest.slice(0, pageSize(limit));
-  const last = items.at(-1);
-  const more = rest.length > items.length && last !== undefined;
-  return { items, ...(more ? { continuationToken: continuationToken([key(last)]) } : {}) };
+  const last = after(token);
+  const rest = token === undefined ? sorted : sorted.filter((item) => key(item) > last);
+  return cut(rest, pageSize(limit), (item) => [key(item)]);
 }
 
 /** A page out of what a statement found when asked for one row more than the page holds: that row tells that there are more. */

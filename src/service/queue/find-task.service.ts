@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { renderTemplate, type ScopeParams, type ScopeTemplate } from '../../scopes/scope-expression.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import { taskQueueNames } from '../http/identifiers.js';
 import { Sql } from '../postgres/sql.js';
 import { countTasks } from './sql/count-tasks.js';
 import { findDefinition } from './sql/find-definition.js';
@@ -47,9 +48,8 @@ export class FindTask {
   }
 
   async counts(taskQueueId: string): Promise<TaskQueueCountsResponse> {
-    const [provisionerId = '', workerType = ''] = taskQueueId.split('/');
     const [counts] = await this.sql.query(countTasks, [taskQueueId]);
-    return { provisionerId, workerType, taskQueueId, pendingTasks: counts?.pendingTasks ?? 0, claimedTasks: counts?.claimedTasks ?? 0 };
+    return { ...taskQueueNames(taskQueueId), pendingTasks: counts?.pendingTasks ?? 0, claimedTasks: counts?.claimedTasks ?? 0 };
   }
 }
 

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
+import { after, cut, type PageQuery, pageSize } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
@@ -37,8 +37,7 @@ export class ListTasks {
   /** Runs a statement of `$1 what, $2 after this task, $3 at most so many`; one row more than asked for tells that there are more. */
   async page<Row extends { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
     const size = pageSize(limit);
-    const after = token === undefined ? '' : String(keyOf(token)[0]);
-    return cut(await this.sql.query(statement, [what, after, size + 1]), size, (row) => [row.taskId]);
+    return cut(await this.sql.query(statement, [what, after(token), size + 1]), size, (row) => [row.taskId]);
   }
 }
 

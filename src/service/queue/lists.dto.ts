@@ -1,4 +1,5 @@
 import { SLUGID, WORKER_PART } from '../http/identifiers.js';
+import { Page } from '../http/page.dto.js';
 import { Integer, ListOf, Nested, NestedList, OneOf, Text, Timestamp } from '../http/shape.js';
 import { PRIORITIES, type Priority } from './priority.js';
 import { TaskDefinitionResponse, TaskStatus } from './task.dto.js';
@@ -22,11 +23,6 @@ class NamedStatus {
 
   @Nested(() => TaskStatus)
   status!: TaskStatus;
-}
-
-class Page {
-  @Text({ optional: true, description: 'Where the next page begins; absent on the last' })
-  continuationToken?: string;
 }
 
 export class DefinitionsResponse extends Page {

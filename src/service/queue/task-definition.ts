@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../signatures/canonical-json.js';
 import { ApiError } from '../http/api-error.js';
+import { taskQueueNames } from '../http/identifiers.js';
 import { type Priority, priorityOf } from './priority.js';
 import type { CreateTaskRequest, TaskDefinitionResponse } from './task.dto.js';
 
@@ -15,13 +16,9 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * InputError where fields contradict one another. Times are not compared with the clock here.
  */
 export function normalizeDefinition(taskId: string, request: CreateTaskRequest): StoredDefinition {
-  const taskQueueId = queueOf(request);
-  const [provisionerId = '', workerType = ''] = taskQueueId.split('/');
   const deadline = milliseconds(request.deadline);
   return {
-    provisionerId,
-    workerType,
-    taskQueueId,
+    ...taskQueueNames(queueOf(request)),
     schedulerId: request.schedulerId,
     projectId: request.projectId,
     taskGroupId: request.taskGroupId ?? taskId,

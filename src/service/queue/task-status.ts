@@ -1,15 +1,13 @@
+import { taskQueueNames } from '../http/identifiers.js';
 import { priorityOf } from './priority.js';
 import type { PastRun, TaskRow } from './sql/task-columns.js';
 import type { TaskRun, TaskStatus } from './task.dto.js';
 
 /** The wire's status of a task; what a run has not got is absent, not null. */
 export function statusOf(task: TaskRow): TaskStatus {
-  const [provisionerId = '', workerType = ''] = task.taskQueueId.split('/');
   return {
     taskId: task.taskId,
-    provisionerId,
-    workerType,
-    taskQueueId: task.taskQueueId,
+    ...taskQueueNames(task.taskQueueId),
     schedulerId: task.schedulerId,
     projectId: task.projectId,
     taskGroupId: task.taskGroupId,

@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { Config } from '../../config.js';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
-import { Sql } from '../../postgres/sql.js';
+import { type Runner, Sql } from '../../postgres/sql.js';
 import { type ClaimedRow, claimRuns } from '../sql/claim-runs.js';
 import { findClaimsByKey } from '../sql/find-claims-by-key.js';
 import { findQueuesWithWork } from '../sql/find-queues-with-work.js';
@@ -181,7 +181,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     return (await Promise.all(looks)).every((satisfied) => satisfied);
   }
 
-  private lease(taskQueueId: string, requests: Request[], runner: Pick<Sql, 'query'> = this.sql): Promise<ClaimedRow[]> {
+  private lease(taskQueueId: string, requests: Request[], runner: Runner = this.sql): Promise<ClaimedRow[]> {
     const { claimTimeout, deadlineDelay } = this.config;
     const wanted = requests.map((request) => request.wanted);
     return runner.query(claimRuns, [

@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm';
 import { Tasks1764000000001 } from '../../../migrations/1764000000001-tasks.js';
 import { ClientsAndRoles1764000000002 } from '../../../migrations/1764000000002-clients-and-roles.js';
 import { Fleet1764000000003 } from '../../../migrations/1764000000003-fleet.js';
+import { Events1764000000004 } from '../../../migrations/1764000000004-events.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
 const POOL_SIZE = 16;
@@ -12,7 +13,7 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
     type: 'postgres',
     url,
     poolSize,
-    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003],
+    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003, Events1764000000004],
     migrationsTableName: 'migration',
     extra: {
       application_name: 'leasehold',

@@ -117,7 +117,7 @@ module.exports = {
       from: { path: '/sql/[^/]+\\.ts$' },
       to: {
         path: '^src/',
-        pathNot: ['/sql/[^/]+\\.ts$', '^src/service/postgres/sql\\.ts$', '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$'],
+        pathNot: ['/sql/[^/]+\\.ts$', '^src/service/postgres/(sql|outbox)\\.ts$', '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$'],
       },
     },
     {

@@ -1,51 +1,26 @@
 /**
  * How statements write events (table `event`): as one more `with` query, so that change and event stand or fall together.
- * An event of a task is the task's row as the change left it.
+ * An event of a task is the task's row as the change left it. All arguments are texts of ours, never input.
  */
-const IMAGE = [
-  'task_id',
-  'task_queue_id',
-  'task_group_id',
-  'scheduler_id',
-  'project_id',
-  'rank',
-  'retries_left',
-  'deadline',
-  'expires',
-  'fence',
-  'state',
-  'run_id',
-  'reason_created',
-  'scheduled',
-  'started',
-  'worker_group',
-  'worker_id',
-  'taken_until',
-  'resolved',
-  'reason_resolved',
-] as const;
-
-/** The kind that a task's state names: task-pending, task-running, task-completed, task-failed, task-exception. */
-const KIND_BY_STATE = `'task-' || state`;
-
-/** The columns of an event, for its `insert into event (…)`. */
-export const EVENT_COLUMNS = `kind, detail, ${IMAGE.join(', ')}`;
+const IMAGE = `task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires, fence,
+         state, run_id, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved`;
 
 interface EventOptions {
-  /** An SQL expression; absent: by the state of the task. */
+  /** An SQL expression; absent, the state of the task says it: task-pending, -running, -completed, -failed, -exception. */
   kind?: string;
-  /** An SQL expression of a json value. */
+  /** An SQL expression of a json object, for what the task's row does not say; `runId` where the event is of an earlier run. */
   detail?: string;
-  /** Columns that differ in the event from what the relation has, as SQL expressions. */
-  instead?: Partial<Record<(typeof IMAGE)[number], string>>;
 }
 
-/** Text that selects EVENT_COLUMNS out of a relation with the columns of `task`. All arguments are texts of ours, never input. */
-export function eventOf(relation: string, { kind = KIND_BY_STATE, detail = 'null::json', instead = {} }: EventOptions = {}): string {
-  return `select ${kind}, ${detail}, ${IMAGE.map((column) => instead[column] ?? column).join(', ')} from ${relation}`;
+/**
+ * Text of a `with` query that writes an event for each row of a relation with the columns of `task`; the relation may bring a
+ * `where` along.
+ */
+export function recordEvent(relation: string, { kind = `'task-' || state`, detail = 'null::json' }: EventOptions = {}): string {
+  return `insert into event (kind, detail, ${IMAGE}) select ${kind}, ${detail}, ${IMAGE} from ${relation}`;
 }
 
-/** Text of a `with` query that writes an event for each row of a relation with the columns of `task`. */
-export function recordEvent(relation: string, options: EventOptions = {}): string {
-  return `insert into event (${EVENT_COLUMNS}) ${eventOf(relation, options)}`;
+/** The same for a relation with the columns of `task_group`. `kind` and `detail` are SQL expressions. */
+export function recordGroupEvent(relation: string, kind: string, detail: string): string {
+  return `insert into event (kind, detail, task_group_id, scheduler_id) select ${kind}, ${detail}, task_group_id, scheduler_id from ${relation}`;
 }

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /** Ends tasks of a group that have not ended, as cancel-task does one. $1 task_group_id, $2 at most so many */
@@ -10,12 +11,17 @@ with open as materialized (
    order by task_id
    limit $2
      for update
+), task as (
+  update task
+     set state = 'exception', reason_resolved = 'canceled', resolved = now(), run_id = coalesce(run_id, 0),
+         reason_created = coalesce(reason_created, 'exception'), scheduled = coalesce(scheduled, now()),
+         due = case when has_dependents then now() end
+    from open
+   where task.task_id = open.task_id
+  returning task.*
+), recorded as (
+  ${recordEvent('task')}
 )
-update task
-   set state = 'exception', reason_resolved = 'canceled', resolved = now(), run_id = coalesce(run_id, 0),
-       reason_created = coalesce(reason_created, 'exception'), scheduled = coalesce(scheduled, now()),
-       due = case when has_dependents then now() end
-  from open
- where task.task_id = open.task_id
-returning task.task_id as "taskId", task.has_dependents as "hasDependents"`,
+select task_id as "taskId", has_dependents as "hasDependents"
+  from task`,
 );

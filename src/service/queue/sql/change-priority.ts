@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
@@ -5,11 +6,18 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 export const changePriority = statement<TaskRow>(
   'change-priority',
   `
-with task as (
+with former as materialized (
+  select task_id, rank from task
+   where task_id = $1 and state in ('unscheduled', 'pending', 'running') and deadline > now()
+     for no key update
+), task as (
   update task
      set rank = $2
-   where task_id = $1 and state in ('unscheduled', 'pending', 'running') and deadline > now()
-  returning *
+    from former
+   where task.task_id = former.task_id
+  returning task.*, former.rank as former_rank
+), recorded as (
+  ${recordEvent('task where rank <> former_rank', { kind: `'task-priority-changed'`, detail: `json_build_object('formerRank', former_rank)` })}
 )
 select ${TASK_COLUMNS}
   from task`,

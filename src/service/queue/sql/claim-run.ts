@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import type { ClaimedRow } from './claim-runs.js';
 import { TASK_COLUMNS } from './task-columns.js';
@@ -22,6 +23,8 @@ with claimed as (
      and taken_until > now() and deadline > now()
 ), task as (
   select * from claimed union all select * from held
+), recorded as (
+  ${recordEvent('claimed')}
 )
 select ${TASK_COLUMNS}, 1 as request, task_definition.definition, task_definition.scopes
   from task join task_definition using (task_id)`,

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import type { StoredDefinition } from '../task-definition.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
@@ -43,6 +44,8 @@ with slot as materialized (
     from claimable join slot using (slot)
    where task.task_id = claimable.task_id and task.run_id = claimable.run_id
   returning task.*, slot.slot, slot.request
+), recorded as (
+  ${recordEvent('task')}
 )
 select ${TASK_COLUMNS}, task.request::integer, task_definition.definition, task_definition.scopes
   from task join task_definition using (task_id)

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /** Runs whose lease lapsed and that have no retry left: exception (claim-expired). $1 at most so many */
@@ -10,10 +11,15 @@ with lapsed as materialized (
    order by due
    limit $1
      for update skip locked
+), task as (
+  update task
+     set state = 'exception', reason_resolved = 'claim-expired', resolved = now(), due = case when task.has_dependents then now() end
+    from lapsed
+   where task.task_id = lapsed.task_id
+  returning task.*
+), recorded as (
+  ${recordEvent('task')}
 )
-update task
-   set state = 'exception', reason_resolved = 'claim-expired', resolved = now(), due = case when task.has_dependents then now() end
-  from lapsed
- where task.task_id = lapsed.task_id
-returning task.task_id as "taskId", task.has_dependents as "hasDependents"`,
+select task_id as "taskId", has_dependents as "hasDependents"
+  from task`,
 );

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /**
@@ -19,13 +20,18 @@ with ended as materialized (
   select task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved
     from ended
    where run_id is not null
+), task as (
+  update task
+     set state = 'pending', run_id = coalesce(task.run_id, -1) + 1, reason_created = 'rerun', scheduled = now(),
+         retries_left = least(ended.retries, 48 - coalesce(task.run_id, -1)),
+         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
+         resolved = null, reason_resolved = null, due = task.deadline + make_interval(secs => $2)
+    from ended
+   where task.task_id = ended.task_id
+  returning task.*
+), recorded as (
+  ${recordEvent('task')}
 )
-update task
-   set state = 'pending', run_id = coalesce(task.run_id, -1) + 1, reason_created = 'rerun', scheduled = now(),
-       retries_left = least(ended.retries, 48 - coalesce(task.run_id, -1)),
-       started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
-       resolved = null, reason_resolved = null, due = task.deadline + make_interval(secs => $2)
-  from ended
- where task.task_id = ended.task_id
-returning task.task_queue_id as "taskQueueId"`,
+select task_queue_id as "taskQueueId"
+  from task`,
 );

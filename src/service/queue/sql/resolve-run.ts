@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
@@ -13,6 +14,8 @@ with task as (
      set state = $3::task_state, reason_resolved = $4, resolved = now(), due = case when has_dependents then now() end
    where task_id = $1 and run_id = $2 and state::text = 'running' and taken_until > now()
   returning *
+), recorded as (
+  ${recordEvent('task')}
 )
 select ${TASK_COLUMNS}
   from task`,

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /** Runs whose lease lapsed, with a retry left: exception (claim-expired) and a new run. $1 deadline delay in seconds, $2 at most so many */
@@ -15,12 +16,20 @@ with lapsed as materialized (
                         resolved, reason_resolved)
   select task_id, run_id, 'exception', reason_created, scheduled, started, worker_group, worker_id, taken_until, now(), 'claim-expired'
     from lapsed
+), task as (
+  update task
+     set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = 'retry', scheduled = now(),
+         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
+         due = task.deadline + make_interval(secs => $1)
+    from lapsed
+   where task.task_id = lapsed.task_id
+  returning task.*
+), ended as (
+  ${recordEvent('task', { kind: "'task-exception'", detail: "json_build_object('runId', run_id - 1)" })}
+  returning tx
+), recorded as (
+  ${recordEvent('task where (select count(*) from ended) > 0')} -- so that the run's end comes before the next run
 )
-update task
-   set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = 'retry', scheduled = now(),
-       started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
-       due = task.deadline + make_interval(secs => $1)
-  from lapsed
- where task.task_id = lapsed.task_id
-returning task.task_id as "taskId", task.task_queue_id as "taskQueueId"`,
+select task_id as "taskId", task_queue_id as "taskQueueId"
+  from task`,
 );

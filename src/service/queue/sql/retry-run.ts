@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /**
@@ -16,12 +17,20 @@ with held as materialized (
                         resolved, reason_resolved)
   select task_id, run_id, 'exception', reason_created, scheduled, started, worker_group, worker_id, taken_until, now(), $3
     from held
+), task as (
+  update task
+     set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = $4, scheduled = now(),
+         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
+         due = task.deadline + make_interval(secs => $5)
+    from held
+   where task.task_id = held.task_id
+  returning task.*
+), ended as (
+  ${recordEvent('task', { kind: "'task-exception'", detail: "json_build_object('runId', run_id - 1)" })}
+  returning tx
+), recorded as (
+  ${recordEvent('task where (select count(*) from ended) > 0')} -- so that the run's end comes before the next run
 )
-update task
-   set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = $4, scheduled = now(),
-       started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
-       due = task.deadline + make_interval(secs => $5)
-  from held
- where task.task_id = held.task_id
-returning task.task_queue_id as "taskQueueId"`,
+select task_queue_id as "taskQueueId"
+  from task`,
 );

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /**
@@ -21,7 +22,7 @@ with required as materialized (
      and (required.state = 'completed' or task_dependency.any_outcome)
   returning task_dependency.dependent_task_id
 ), dependent as materialized (
-  select task_id from task
+  select task_id, state from task
    where task_id in (select dependent_task_id from edge)
    order by task_id
      for no key update
@@ -34,11 +35,14 @@ with required as materialized (
          scheduled = case when task.unsatisfied = 1 and task.state = 'unscheduled' then now() else task.scheduled end
     from dependent
    where task.task_id = dependent.task_id
-  returning task.task_id, task.task_queue_id, task.unsatisfied, task.state
+  returning task.*, dependent.state as before
 ), settled as (
   update task set due = null from required where task.task_id = required.task_id
+), unblocked as (
+  select * from told where before = 'unscheduled' and state = 'pending'
+), recorded as (
+  ${recordEvent('unblocked')}
 )
 select task_id as "taskId", task_queue_id as "taskQueueId"
-  from told
- where unsatisfied = 0 and state = 'pending'`,
+  from unblocked`,
 );

@@ -1,3 +1,4 @@
+import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
@@ -10,6 +11,8 @@ with task as (
      set state = 'pending', run_id = 0, reason_created = 'scheduled', scheduled = now()
    where task_id = $1 and state = 'unscheduled' and deadline > now()
   returning *
+), recorded as (
+  ${recordEvent('task')}
 )
 select ${TASK_COLUMNS}
   from task`,

@@ -57,4 +57,4 @@ export const TASK_COLUMNS = `
                   'scheduled', past_run.scheduled, 'started', past_run.started, 'workerGroup', past_run.worker_group,
                   'workerId', past_run.worker_id, 'takenUntil', past_run.taken_until, 'resolved', past_run.resolved,
                   'reasonResolved', past_run.reason_resolved) order by past_run.run_id)
-           from past_run where past_run.task_id = task.task_id) end as "pastRuns"`;
+           from past_run where past_run.task_id = task.task_id and past_run.run_id < task.run_id) end as "pastRuns"`;

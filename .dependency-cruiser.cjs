@@ -10,6 +10,7 @@ const ROOMS = {
   'service/auth': ['scopes', 'credentials', 'service/http', 'service/postgres'],
   'service/fleet': ['scopes', 'credentials', 'service/http', 'service/postgres'],
   'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet'],
+  'service/events': ['scopes', 'service/http', 'service/postgres', 'service/queue'],
 };
 
 /** Plain nouns at the composition root: types and injection tokens that rooms are handed. */
@@ -23,6 +24,7 @@ const ADVICE = {
   'service/http': 'http is below the rooms it serves: declare an abstract class here (as Authenticator) and implement it in the room.',
   'service/auth': 'auth may not know the queue: what it needs of a run it reads by a statement of its own.',
   'service/fleet': 'fleet only hears of claims: let the queue call it.',
+  'service/events': 'events only tells what the other rooms wrote (postgres/outbox.ts): it changes nothing, and nobody calls it.',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
 };
 
@@ -117,7 +119,11 @@ module.exports = {
       from: { path: '/sql/[^/]+\\.ts$' },
       to: {
         path: '^src/',
-        pathNot: ['/sql/[^/]+\\.ts$', '^src/service/postgres/(sql|outbox)\\.ts$', '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$'],
+        pathNot: [
+          '/sql/[^/]+\\.ts$',
+          '^src/service/postgres/(sql|outbox)\\.ts$',
+          '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$',
+        ],
       },
     },
     {

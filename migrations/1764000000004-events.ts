@@ -43,7 +43,7 @@ export class Events1764000000004 implements MigrationInterface {
         tx   xid8 not null default '0',
         id   bigint not null default 0
       );
-      insert into event_reader (name) values ('groups');
+      insert into event_reader (name) values ('groups'), ('forgotten');
     `);
   }
 

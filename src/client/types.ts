@@ -1049,6 +1049,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow the events of a task, a group, a task queue, or all
+         * @description Server-sent events: `event` is the kind, `data` the message. Only what all given filters name is sent; the scope of
+         *     one of them suffices, and credentials of a run may follow their own task. Events of artifacts need `queue:list-artifacts:<taskId>`, or
+         *     `queue:list-artifacts:*` where no task is named. A stream of one task begins with `task-status`. `events-lost` says that events
+         *     after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
+         *     with their run; reconnect then.
+         */
+        get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -6094,6 +6118,74 @@ export interface operations {
             };
             /** @description `InputTooLarge`: the body is larger than 10 MiB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId?: string;
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskGroupId?: string;
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId?: string;
+                /** @description Only these kinds of events, separated by commas */
+                kind?: string;
+            };
+            header?: {
+                /** @description Resumes after this event; without it the stream begins now */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

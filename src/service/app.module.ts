@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config.js';
+import { EventsModule } from './events/events.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { CallerGuard } from './http/caller.guard.js';
@@ -24,7 +25,7 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuthModule, FleetModule, QueueModule],
+  imports: [AuthModule, FleetModule, QueueModule, EventsModule],
   controllers: [QueueStatusController, AuthStatusController, ProcessStatusController],
 })
 export class AppModule {

@@ -33,6 +33,8 @@ export class Config {
   readonly sweepInterval!: number;
   readonly maxTaskDeadlineDays!: number;
   readonly taskMaxDependencies!: number;
+  /** How long events are kept. */
+  readonly eventRetention!: number;
   readonly logLevel!: string;
 }
 
@@ -81,6 +83,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     sweepInterval: seconds('SWEEP_INTERVAL', 2, 0.05, 600),
     maxTaskDeadlineDays: whole('MAX_TASK_DEADLINE_DAYS', 5, 1, 365),
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
+    eventRetention: seconds('EVENT_RETENTION', DAY, 60, 365 * DAY),
     logLevel: attempt('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   };
   problems.push(...misspelled(environment, [...known]));

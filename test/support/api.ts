@@ -59,7 +59,7 @@ export class Api {
   async request(method: 'get' | 'post' | 'put' | 'delete' | 'head', path: string, options: RequestOptions = {}): Promise<Answer> {
     const resource = /^\/(queue|auth)\/v1\//.test(path) ? `/api${path}` : path;
     let call = supertest(this.url)[method](resource);
-    const authorization = options.authorization ?? this.sign(method, resource, options.authorizedScopes);
+    const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes);
     if (authorization !== undefined) call = call.set('authorization', authorization);
     for (const [name, value] of Object.entries(options.headers ?? {})) call = call.set(name, value);
     if (options.body !== undefined) call = call.send(options.body as object);
@@ -68,7 +68,7 @@ export class Api {
     return { status, body, headers: headers as Record<string, string> };
   }
 
-  private sign(method: string, resource: string, authorizedScopes?: string[]): string | undefined {
+  authorizationFor(method: string, resource: string, authorizedScopes?: string[]): string | undefined {
     if (!this.credentials) return undefined;
     const { hostname, port } = new URL(this.url);
     const request = { method: method.toUpperCase(), resource, host: hostname, port: Number(port) };

@@ -42,7 +42,7 @@ export function assertContract(method: string, url: string, status: number, body
   const { responses, operationId } = route.operation;
   const promised = responses[status];
   if (!promised) throw new Error(`${operationId} answered ${status}; openapi.yaml promises ${Object.keys(responses).join(', ')}`);
-  if (!promised.content) return;
+  if (!promised.content?.['application/json']) return;
   const validate = validatorOf(route, status);
   if (!validate(body))
     throw new Error(`${operationId} ${status}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 1000)}`);

@@ -8,6 +8,8 @@ import { ErrorResponse } from './error-response.dto.js';
 export interface OperationOptions {
   summary: string;
   description?: string;
+  /** The content type of an answer that is not JSON. */
+  produces?: string;
   /** The class of the answer; absent: the answer has no body. */
   response?: new () => object;
   /** The answer is a list of `response`. */
@@ -28,6 +30,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
   const {
     summary,
     description = '',
+    produces,
     response,
     isArray = false,
     status = 200,
@@ -40,10 +43,14 @@ export function Operation(options: OperationOptions): MethodDecorator {
     HttpCode(status),
     ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
     ApiExtension('x-stability', stability),
-    ApiResponse({ status, description: 'Success', ...(response ? { type: response, isArray } : {}) }),
+    ApiResponse({ status, description: 'Success', ...(response ? { type: response, isArray } : {}), ...textOf(produces) }),
     ...(unsigned ? [ApiSecurity({})] : []),
     ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors]),
   );
+}
+
+function textOf(contentType: string | undefined) {
+  return contentType === undefined ? {} : { content: { [contentType]: { schema: { type: 'string' as const } } } };
 }
 
 function refusals(codes: readonly ErrorCode[]): MethodDecorator[] {

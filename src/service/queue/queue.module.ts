@@ -36,5 +36,6 @@ import { TaskListsController } from './task-lists.controller.js';
     SettleService,
     SweepService,
   ],
+  exports: [FindTask],
 })
 export class QueueModule {}

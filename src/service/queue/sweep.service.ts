@@ -12,9 +12,11 @@ import { failOverdue } from './sql/fail-overdue.js';
 import { findUnsettled } from './sql/find-unsettled.js';
 import { lockGroups } from './sql/lock-groups.js';
 import { rearmDue } from './sql/rearm-due.js';
+import { resolveGroups } from './sql/resolve-groups.js';
 import { retryLapsed } from './sql/retry-lapsed.js';
 
 const BATCH = 200;
+const EVENTS_BATCH = 2_000;
 const MOST_BATCHES = 50;
 const EXPIRY_MS = 10 * 60 * 1000;
 
@@ -55,6 +57,7 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
     await this.drain(failLapsed, [BATCH], (task) => this.settling.settle(task));
     await this.drain(failOverdue, [deadlineDelay, BATCH], (task) => this.settling.settle(task));
     await this.drain(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true }));
+    await this.resolveGroups();
   }
 
   /** Forgets what has expired; 'more' if there was more than one round's worth. */
@@ -64,6 +67,13 @@ export class SweepService implements OnApplicationBootstrap, OnModuleDestroy {
       if ((await this.sql.transaction((runner) => forgetExpired(runner, outlive))) < BATCH) return 'done';
     }
     return 'more';
+  }
+
+  private async resolveGroups(): Promise<void> {
+    for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
+      const [events] = await this.sql.query(resolveGroups, [EVENTS_BATCH]);
+      if ((events?.read ?? 0) < EVENTS_BATCH) return;
+    }
   }
 
   private sweepSoon(): void {

@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { QueueModule } from '../queue/queue.module.js';
+import { EventFeed } from './event-feed.js';
+import { EventHistory } from './event-history.js';
+import { EventStream } from './event-stream.js';
+import { EventsController } from './events.controller.js';
+
+/** What happened, told to those who follow. */
+@Module({
+  imports: [QueueModule],
+  controllers: [EventsController],
+  providers: [EventFeed, EventStream, EventHistory],
+})
+export class EventsModule {}

@@ -1,0 +1,32 @@
+import { statement } from '../../postgres/sql.js';
+import { TASK_COLUMNS, type TaskRow } from '../../queue/sql/task-columns.js';
+
+/** An event, and with it the task as the change left it; of an event of a group, the columns of the task are null. */
+export interface EventRow extends TaskRow {
+  tx: string;
+  id: string;
+  at: Date;
+  kind: string;
+  detail: Record<string, unknown> | null;
+  /** Null when the definition is gone, or for more than 64 KiB of them. */
+  tags: Record<string, string> | null;
+  routes: string[] | null;
+}
+
+/**
+ * The events after a position, in order, as far as no transaction under way can still put one before them.
+ * $1 tx, $2 id, $3 at most so many
+ */
+export const readEvents = statement<EventRow>(
+  'read-events',
+  `
+select task.tx, task.id, task.at, task.kind, task.detail, ${TASK_COLUMNS},
+       case when octet_length((task_definition.definition -> 'tags')::text) <= 65536 then task_definition.definition -> 'tags' end as tags,
+       task_definition.definition -> 'routes' as routes
+  from (select event.*, false as has_dependents from event
+         where (event.tx, event.id) > ($1::xid8, $2::bigint) and event.tx < pg_snapshot_xmin(pg_current_snapshot())
+         order by event.tx, event.id
+         limit $3) as task
+       left join task_definition on task_definition.task_id = task.task_id
+ order by task.tx, task.id`,
+);

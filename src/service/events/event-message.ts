@@ -4,7 +4,7 @@ import type { TaskRun } from '../queue/task.dto.js';
 import { statusOf } from '../queue/task-status.js';
 import type { EventRow } from './sql/read-events.js';
 
-export const TASK_EVENTS = [
+const TASK_EVENTS = [
   'task-defined',
   'task-pending',
   'task-running',
@@ -14,7 +14,7 @@ export const TASK_EVENTS = [
   'task-priority-changed',
   'artifact-created',
 ] as const;
-export const GROUP_EVENTS = ['task-group-resolved', 'task-group-sealed', 'task-group-priority-changed'] as const;
+const GROUP_EVENTS = ['task-group-resolved', 'task-group-sealed', 'task-group-priority-changed'] as const;
 export const EVENT_KINDS = [...TASK_EVENTS, ...GROUP_EVENTS] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

@@ -39,6 +39,14 @@ it('a file under sql/ holds one statement, or what several share', () => {
   }
 });
 
+it('every statement that changes a task or a group writes its event, or changes nothing that anybody is told', () => {
+  const silent = SOURCES.filter(({ file }) => file.includes('/sql/'))
+    .filter(({ text }) => /\b(update|insert into) (task|task_group)\b/.test(text) && !/record(Group)?Event\(/.test(text))
+    .map(({ file }) => path.basename(file, '.ts'));
+  // a lease that is extended, a row that a sweep is to look at later, and whether others depend on it
+  expect(silent.sort()).toEqual(['extend-claim', 'insert-dependencies', 'rearm-due']);
+});
+
 it('folders and files are named after nouns of the domain', () => {
   const drawers = [...filesIn('src'), ...filesIn('test')].filter((file) =>
     /(^|\/)(utils?|common|shared|helpers?|misc|lib)(\/|\.ts$)/.test(file),

@@ -17,8 +17,8 @@ with reader as materialized (
      for update skip locked
 ), news as materialized (
   select event.tx, event.id, event.kind, event.task_group_id
-    from reader, event
-   where (event.tx, event.id) > (reader.tx, reader.id) and event.tx < pg_snapshot_xmin(pg_current_snapshot())
+    from event
+   where (event.tx, event.id) > ((select tx from reader), (select id from reader)) and event.tx < pg_snapshot_xmin(pg_current_snapshot())
    order by event.tx, event.id
    limit $1
 ), task_group as materialized (

@@ -1,3 +1,5 @@
+import { jest } from '@jest/globals';
+import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { definition, slugid } from './support/api.js';
 import { ok, refused, Tasks, WORKER } from './support/tasks.js';
@@ -806,4 +808,85 @@ it('hands a task to a worker with its whole definition', async () => {
   const { tasks: claims } = await ok(tasks.claimWork('test/whole'));
   expect(claims).toEqual([expect.objectContaining({ runId: 0, fence: 1, ...WORKER, task: await read(taskId) })]);
   expect(claims[0].task).toMatchObject(body);
+});
+
+describe('a fan of 10 000', () => {
+  const SIZE = 10_000;
+  const SWEPT = 2_000; // dependencies whose dependent is told one by one; the ends of others are moved in the data
+  const SECONDS = 30_000; // at most for each step; FAN_TIMES says how long they took
+  const ENDED = `state = 'completed', reason_resolved = 'completed', resolved = now()`;
+
+  // without the floor under lost hints: who waits is told at once, or not at all
+  beforeEach(() => {
+    jest.spyOn(test.service.app.get(ClaimDesk) as unknown as { poll(): void }, 'poll').mockReturnValue();
+  });
+  afterEach(() => jest.restoreAllMocks());
+
+  /** More tasks like this one, in the rows: to create each through the API would take longer than what is to be seen. */
+  async function copies(taskId: string, count: number): Promise<string[]> {
+    const ids = times(count, slugid);
+    for (const [table, key] of Object.entries({ task_definition: 'task_id', task: 'task_id', task_dependency: 'dependent_task_id' })) {
+      const copy = `(jsonb_populate_record(row, jsonb_build_object('${key}', id))).*`;
+      await test.database.pool.query(
+        `insert into ${table} select ${copy} from ${table} as row, unnest($2::text[]) as id where ${key} = $1`,
+        [taskId, ids],
+      );
+    }
+    return ids;
+  }
+
+  /** As if these had ended, and their dependent had been told. */
+  async function endedLongAgo(required: string[], dependent: string): Promise<void> {
+    const { pool } = test.database;
+    await pool.query(`update task set ${ENDED}, due = null where task_id = any ($1)`, [required]);
+    await pool.query('update task_dependency set satisfied = true where required_task_id = any ($1)', [required]);
+    await tasks.alter(dependent, `unsatisfied = unsatisfied - ${required.length}`);
+  }
+
+  async function timed<T>(what: string, step: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    const result = await step();
+    const took = performance.now() - began;
+    if (process.env.FAN_TIMES) process.stderr.write(`${what}: ${took.toFixed(0)} ms\n`);
+    expect([what, took < SECONDS]).toEqual([what, true]);
+    return result;
+  }
+
+  it('in: the last of them unblocks, and who waits for work is given it', async () => {
+    const taskQueueId = 'fan/in';
+    const first = await tasks.create();
+    const dependencies = [first, ...(await copies(first, SIZE - 1))];
+    const [swept, last] = [dependencies.slice(-5 - SWEPT, -5), dependencies.slice(-5)];
+    const { taskId } = await timed('create a task with 10 000 dependencies', async () => {
+      return (await ok(tasks.put(slugid(), definition({ taskQueueId, dependencies })))).status;
+    });
+    await endedLongAgo(dependencies.slice(0, -5 - SWEPT), taskId);
+    await test.database.pool.query(`update task set ${ENDED}, due = now() where task_id = any ($1)`, [swept]); // as resolveRun leaves it
+    await timed(`tell ${SWEPT} ends one by one`, sweep);
+    const waiting = tasks.claimWork(taskQueueId);
+    for (const required of last) await ok(tasks.claimTask(required));
+    for (const required of last.slice(1)) await ok(tasks.report('completed', required));
+    expect(await tasks.state(taskId)).toBe('unscheduled');
+    const claim = await timed('from the last end to the claim', async () => {
+      await ok(tasks.report('completed', last[0]!));
+      return ok(waiting);
+    });
+    expect(claim.tasks).toMatchObject([{ runId: 0, status: { taskId, runs: [{ reasonCreated: 'scheduled' }] } }]);
+  }, 120_000);
+
+  it('out: the one unblocks all, and who waits for work is given some', async () => {
+    const taskQueueId = 'fan/out';
+    const required = await tasks.create();
+    await copies(await tasks.create({ taskQueueId, dependencies: [required] }), SIZE - 1);
+    await ok(tasks.claimTask(required));
+    const counts = () => ok(test.root.get(`/queue/v1/task-queues/${encodeURIComponent(taskQueueId)}/counts`));
+    const waiting = tasks.claimWork(taskQueueId, 3);
+    expect(await counts()).toMatchObject({ pendingTasks: 0, claimedTasks: 0 });
+    const claim = await timed('from the end that unblocks 10 000 to the first claims', async () => {
+      await ok(tasks.report('completed', required));
+      return ok(waiting);
+    });
+    expect(claim.tasks).toHaveLength(3);
+    expect(await counts()).toMatchObject({ pendingTasks: SIZE - 3, claimedTasks: 3 });
+  }, 120_000);
 });

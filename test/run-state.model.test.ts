@@ -67,11 +67,12 @@ async function play({ commands }: Script): Promise<void> {
   const stage = new Stage();
   for (const command of commands) {
     if (!stage.has(command)) continue;
+    const words = stage.told(command);
     try {
       await stage.perform(command);
       await stage.compare();
     } catch (error) {
-      throw new Error(`${told(command)}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`after: ${words}`, { cause: error });
     }
   }
   await stage.compareGroups();
@@ -93,6 +94,12 @@ class Stage {
   has(command: Command): boolean {
     if (command.kind === 'create') return this.world.tasks.length < MOST_TASKS;
     return !('task' in command) || this.taskOf(command.task) !== undefined;
+  }
+
+  /** The command in words, with the name of its task even if it is only meant by what it does. */
+  told(command: Command): string {
+    const task = 'task' in command ? this.world.tasks.indexOf(this.taskOf(command.task)!) : 0;
+    return told('task' in command ? { ...command, task } : command, this.world.tasks.length);
   }
 
   async perform(command: Command): Promise<void> {

@@ -34,12 +34,13 @@ export class Script {
   constructor(readonly commands: readonly Command[]) {}
 
   [fc.toStringMethod](): string {
-    return `\n${this.commands.map((command, index) => `  ${index + 1}. ${told(command)}`).join('\n')}\n`;
+    const created = (before: number) => this.commands.slice(0, before).filter(({ kind }) => kind === 'create').length;
+    return `\n${this.commands.map((command, index) => `  ${index + 1}. ${told(command, created(index))}`).join('\n')}\n`;
   }
 }
 
-/** A command in words; tasks are called a, b, c … in the order in which they are created. */
-export function told(command: Command): string {
+/** A command in words; tasks are called a, b, c … in the order in which they are created, of which there are `known` by then. */
+export function told(command: Command, known: number): string {
   const task = 'task' in command ? nameOf(command.task) : '';
   const run = 'run' in command && command.run !== 'latest' ? `, ${command.run === 'none' ? 'a run to come' : 'the run before'}` : '';
   const by =
@@ -47,7 +48,7 @@ export function told(command: Command): string {
   const worker = 'worker' in command ? `worker ${WORKERS[command.worker]}` : '';
   switch (command.kind) {
     case 'create':
-      return toldWish(command);
+      return toldWish(command, known);
     case 'createAgain':
       return `create ${task} again, ${command.differently ? `with another ${command.differently}` : 'identically'}`;
     case 'priority':
@@ -75,8 +76,8 @@ export function told(command: Command): string {
   }
 }
 
-function toldWish({ group, queue, rank, scheduler, retries, on, self, anyOutcome }: Wish): string {
-  const required = [...on.map(nameOf), ...(self ? ['itself'] : [])];
+function toldWish({ group, queue, rank, scheduler, retries, on, self, anyOutcome }: Wish, known: number): string {
+  const required = [...on.filter((task) => task < known).map(nameOf), ...(self ? ['itself'] : [])];
   const waits = required.length > 0 ? ` after ${required.join(', ')} (${anyOutcome ? 'all-resolved' : 'all-completed'})` : '';
   return `create in group ${group} of scheduler ${scheduler}, queue ${queue}, ${PRIORITIES[rank]}, ${retries} retries${waits}`;
 }
@@ -104,7 +105,7 @@ const create = fc.record({
   rank,
   scheduler: usually('one', 15, 'other'),
   retries: fc.constantFrom(0, 1, 0, 2, 49),
-  on: fc.oneof(fc.constant<number[]>([]), fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 3 })),
+  on: fc.oneof({ withCrossShrink: true }, fc.constant<number[]>([]), fc.uniqueArray(fc.nat(3), { minLength: 1, maxLength: 3 })),
   self: usually(false, 7, true),
   anyOutcome: fc.boolean(),
 });
@@ -138,8 +139,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 /** Always long, for the start matters least; a counterexample shrinks by commands turning into nothing. */
 export const script: fc.Arbitrary<Script> = fc
-  .tuple(
-    fc.array(create, { minLength: 3, maxLength: 5 }),
-    fc.array(fc.option(command, { freq: 30 }), { minLength: COMMANDS, maxLength: COMMANDS }),
-  )
-  .map(([first, rest]) => new Script([...first, ...rest.filter((one) => one !== null)]));
+  .tuple(some(create, 5), some(command, COMMANDS))
+  .map(([first, rest]) => new Script([...first, ...rest].filter((one) => one !== null)));
+
+function some<T>(of: fc.Arbitrary<T>, count: number): fc.Arbitrary<(T | null)[]> {
+  return fc.array(fc.option(of, { freq: 20 }), { minLength: count, maxLength: count });
+}

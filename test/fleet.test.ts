@@ -1,5 +1,9 @@
+import { jest } from '@jest/globals';
 import { FleetService } from '../src/service/fleet/fleet.service.js';
+import { Quarantine } from '../src/service/fleet/quarantine.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import type { Answer } from './support/api.js';
+import { eventually } from './support/service-process.js';
 import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -203,6 +207,37 @@ describe('quarantine', () => {
     await quarantine(queue);
     const taskId = await tasks.create({ taskQueueId: queue });
     expect(await refused(tasks.claimTask(taskId, 0, { workerGroup: 'group', workerId: 'w1' }), 409)).toContain('quarantined');
+  });
+
+  it('is not undone by a look that began before it and is answered after it', async () => {
+    const queue = await polled();
+    await tasks.create({ taskQueueId: queue });
+    const sql = test.service.app.get(Sql);
+    const query = sql.query.bind(sql);
+    let answer = (): void => undefined;
+    const later = new Promise<void>((done) => {
+      answer = done;
+    });
+    const spy = jest.spyOn(sql, 'query');
+    const looked = new Promise<void>((done) => {
+      spy.mockImplementationOnce(async (...asked) => {
+        const rows = await query(...asked);
+        done();
+        await later;
+        return rows as never;
+      });
+    });
+    const older = test.service.app.get(Quarantine).refresh();
+    await looked;
+    spy.mockRestore();
+    const newer = jest.spyOn(test.service.app.get(Quarantine), 'refresh');
+    await quarantine(queue);
+    await eventually('the request and its notification look', () => newer.mock.calls.length >= 2);
+    await Promise.all(newer.mock.results.map(({ value }) => value));
+    newer.mockRestore();
+    answer();
+    await older;
+    expect((await ok(tasks.claimWork(queue, 1, { workerGroup: 'group', workerId: 'w1' }))).tasks).toEqual([]);
   });
 
   it('ends when it is set to the past, and is remembered', async () => {

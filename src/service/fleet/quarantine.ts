@@ -17,6 +17,8 @@ const POLL_MS = 2_000;
 @Injectable()
 export class Quarantine implements OnApplicationBootstrap, OnModuleDestroy {
   private until = new Map<string, number>();
+  private asked = 0;
+  private answered = 0;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -42,8 +44,12 @@ export class Quarantine implements OnApplicationBootstrap, OnModuleDestroy {
     return (this.until.get(`${taskQueueId}/${workerGroup}/${workerId}`) ?? 0) > Date.now();
   }
 
+  /** Looks may overtake one another: what an older one saw never replaces what a newer one did. */
   async refresh(): Promise<void> {
+    const look = ++this.asked;
     const rows = await this.sql.query(listQuarantined);
+    if (look < this.answered) return;
+    this.answered = look;
     this.until = new Map(rows.map((row) => [`${row.taskQueueId}/${row.workerGroup}/${row.workerId}`, row.until.getTime()]));
   }
 }

@@ -182,7 +182,9 @@ describe('paths', () => {
       });
     }
     for (const queue of ['test%2Fqueue', 'test/queue']) {
-      expect(await send('GET', `/api/queue/v1/task-queues/${queue}/counts`)).toMatchObject({ status: 200 });
+      for (const what of ['counts', 'pending', 'claimed', 'pending/', 'claimed?limit=1']) {
+        expect(await send('GET', `/api/queue/v1/task-queues/${queue}/${what}`)).toMatchObject({ status: 200 });
+      }
     }
     const counter = await test.client('queue:pending-count:test/queue');
     expect(await counter.get('/queue/v1/pending/test%2Fqueue')).toMatchObject({ status: 200 });

@@ -1,3 +1,5 @@
+import { listClaimed } from '../src/service/queue/sql/list-claimed.js';
+import { listPending } from '../src/service/queue/sql/list-pending.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { slugid } from './support/api.js';
 import { ok, refused, Tasks } from './support/tasks.js';
@@ -140,4 +142,155 @@ describe('changeTaskPriority', () => {
     await refused(change(slugid(), 'low'), 404);
     for (const wrong of ['normal', '', null, 3, undefined]) await refused(change(taskId, wrong), 400);
   });
+});
+
+type Listed = { taskId: string; runId: number; inserted: string; claimed: string };
+
+describe.each([
+  ['pending', 'queue:pending-list'],
+  ['claimed', 'queue:claimed-list'],
+] as const)('the tasks %s in a queue', (list, scope) => {
+  let queues = 0;
+  const newQueue = () => `test/${list}-${queues++}`;
+  const pathOf = (taskQueueId: string) => `/queue/v1/task-queues/${encodeURIComponent(taskQueueId)}/${list}`;
+  const column = list === 'pending' ? 'scheduled' : 'started';
+
+  /** A task in the list, `age` seconds old there. */
+  async function listed(taskQueueId: string, age: number, overrides: object = {}): Promise<string> {
+    const taskId = await tasks.create({ taskQueueId, ...overrides });
+    if (list === 'claimed') await ok(tasks.claimTask(taskId));
+    await tasks.alter(taskId, `${column} = date_trunc('hour', now()) - interval '${age} seconds'`);
+    return taskId;
+  }
+
+  async function page(taskQueueId: string, query = ''): Promise<{ ids: string[]; token: string | undefined }> {
+    const body = await ok(test.root.get(`${pathOf(taskQueueId)}${query}`));
+    return { ids: body.tasks.map(({ taskId }: Listed) => taskId), token: body.continuationToken };
+  }
+
+  it('want the scope of that queue', async () => {
+    const queue = newQueue();
+    await listed(queue, 1);
+    const stranger = await test.client(`${scope}:${queue}0`, 'queue:pending-count:*', 'queue:claimed-count:*', 'queue:get-task:*');
+    for (const api of [test.root.as(), stranger]) await refused(api.get(pathOf(queue)), 403);
+    const caller = await test.client(`${scope}:${queue}`);
+    await refused(caller.get(pathOf('test/other')), 403);
+    expect((await ok(caller.get(pathOf(queue)))).tasks).toHaveLength(1);
+    expect(await page('no/such')).toEqual({ ids: [], token: undefined });
+  });
+
+  it('are told with their run and definition, and since when', async () => {
+    const queue = newQueue();
+    const taskId = await tasks.create({ taskQueueId: queue, priority: 'low', payload: { told: true } });
+    await tasks.run('worker-shutdown', taskId);
+    await ok(test.root.post(`/queue/v1/task/${taskId}/priority`, { newPriority: 'high' }));
+    if (list === 'claimed') await ok(tasks.claimTask(taskId, 1));
+    const { runs } = await tasks.status(taskId);
+    const task = await ok(test.root.get(`/queue/v1/task/${taskId}`));
+    const since =
+      list === 'pending' ? { inserted: runs[1].scheduled } : { workerGroup: 'group', workerId: 'worker', claimed: runs[1].started };
+    expect(await ok(test.root.get(pathOf(queue)))).toEqual({ tasks: [{ taskId, runId: 1, task, ...since }] });
+    expect(task.priority).toBe('high');
+  });
+
+  it('come oldest first, whatever their priority, and those of the same moment by id', async () => {
+    const queue = newQueue();
+    const priorities = ['lowest', 'highest', 'medium', 'very-low', 'high', 'low', 'very-high'];
+    const aged = await Promise.all(priorities.map((priority, index) => listed(queue, 100 - index, { priority })));
+    const equal = (await Promise.all(priorities.map((priority) => listed(queue, 50, { priority })))).sort();
+    await listed(newQueue(), 60);
+    const seen: string[] = [];
+    for (let query = '?limit=3', pages = 1; query; pages++) {
+      const { ids, token } = await page(queue, query);
+      expect([pages, ids.length]).toEqual([pages, pages < 5 ? 3 : 2]);
+      seen.push(...ids);
+      query = token ? `?limit=3&continuationToken=${token}` : '';
+    }
+    expect(seen).toEqual([...aged, ...equal]);
+  });
+
+  it('are neither skipped nor repeated when others come, go and change their priority between pages', async () => {
+    const queue = newQueue();
+    const [a = '', b = '', c = '', d = '', e = ''] = await Promise.all([50, 40, 30, 20, 10].map((age) => listed(queue, age)));
+    const first = await page(queue, '?limit=2');
+    expect(first.ids).toEqual([a, b]);
+    await ok(tasks.steer('cancel', b));
+    await ok(tasks.steer('cancel', c));
+    for (const moved of [a, e])
+      await ok(test.root.post(`/queue/v1/task/${moved}/priority`, { newPriority: 'highest' })).catch(() => undefined);
+    const late = await listed(queue, 5, { priority: 'highest' });
+    const second = await page(queue, `?limit=2&continuationToken=${first.token}`);
+    expect(second.ids).toEqual([d, e]);
+    expect(await page(queue, `?limit=2&continuationToken=${second.token}`)).toEqual({ ids: [late], token: undefined });
+  });
+
+  it('end with the run; pending ones also at the deadline, as they are counted', async () => {
+    const queue = newQueue();
+    const [overdue, over] = [await listed(queue, 2), await listed(queue, 1)];
+    await tasks.pastDeadline(overdue);
+    await ok(tasks.steer('cancel', over));
+    expect((await page(queue)).ids).toEqual(list === 'pending' ? [] : [overdue]);
+    const counts = await ok(test.root.get(`/queue/v1/task-queues/${encodeURIComponent(queue)}/counts`));
+    expect(counts[`${list}Tasks`]).toBe(list === 'pending' ? 0 : 1);
+  });
+
+  it('are refused for what is no queue, no limit, and no token of ours', async () => {
+    for (const id of ['x', 'a%2FB', 'a%2Fb%2Fc']) await refused(test.root.get(`/queue/v1/task-queues/${id}/${list}`), 400);
+    const token = (...key: unknown[]) => Buffer.from(JSON.stringify(key)).toString('base64url');
+    const time = '2026-11-22T12:00:00.000Z';
+    const made = [[time], [1, 'x'], ['x', 'x'], ['', ''], ['infinity', 'x'], ['2026-02-30T00:00:00Z', 'x'], [time, 1], [time, '\0']];
+    for (const wrong of ['x', ...made.map((key) => token(...key))]) {
+      expect(await refused(test.root.get(`${pathOf('test/queue')}?continuationToken=${wrong}`), 400)).toContain('begin without it');
+    }
+    await refused(test.root.get(`${pathOf('test/queue')}?limit=-1`), 400);
+    expect(await page(newQueue(), `?continuationToken=${token(time, 'no task')}`)).toEqual({ ids: [], token: undefined });
+  });
+
+  it('cost a page the same reads, however many there are', async () => {
+    const reads = async (queue: string, count: number) => {
+      await fill(queue, count);
+      const { rows } = await test.database.pool.query(
+        `select ${column} as time from task where task_queue_id = $1 order by ${column} offset $2`,
+        [queue, count / 2],
+      );
+      return Math.max(await blocksRead(queue, '-infinity', ''), await blocksRead(queue, rows[0].time.toISOString(), ''));
+    };
+    const few = await reads(newQueue(), 1_000);
+    const many = await reads(newQueue(), 50_000);
+    expect(many).toBeLessThan(2 * few);
+  });
+
+  /** So many tasks of all priorities, older than what the API made. */
+  async function fill(queue: string, count: number): Promise<void> {
+    const rows = `from generate_series(1, ${count}) as nth`;
+    const id = `${queue}/`;
+    await test.database.pool.query(
+      `insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires,
+                         unsatisfied, state, run_id, reason_created, scheduled, started, worker_group, worker_id)
+       select $1 || nth, $2, 'g', '-', 'none', nth % 7, 5, now() + interval '1 hour', now() + interval '1 day',
+              0, $3, 0, 'scheduled', now() - nth * interval '10 ms', now() - nth * interval '10 ms', 'group', 'worker' ${rows}`,
+      [id, queue, list === 'pending' ? 'pending' : 'running'],
+    );
+    await test.database.pool.query(
+      `insert into task_definition (task_id, definition, digest, scopes, retries, expires)
+       select $1 || nth, '{}', '', '{}', 5, now() + interval '1 day' ${rows}`,
+      [id],
+    );
+  }
+
+  async function blocksRead(queue: string, time: string, taskId: string): Promise<number> {
+    const { text } = list === 'pending' ? listPending : listClaimed;
+    const connection = await test.database.pool.connect();
+    try {
+      await connection.query('set plan_cache_mode = force_generic_plan'); // as a named statement has it, in the long run
+      await connection.query(`prepare look as ${text}`);
+      const literals = [queue, time, taskId, 101].map((value) => `'${value}'`).join(', ');
+      const { rows } = await connection.query(`explain (analyze, buffers, format json) execute look (${literals})`);
+      const plan = rows[0]['QUERY PLAN'][0].Plan;
+      expect(plan['Actual Rows']).toBe(101);
+      return plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
+    } finally {
+      connection.release(true);
+    }
+  }
 });

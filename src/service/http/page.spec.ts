@@ -48,7 +48,7 @@ it('gives a token that needs no escaping and holds the key', () => {
   );
 });
 
-it.each(['', '!', 'abc', 'W10', 'e30', 'bnVsbA', 'WzEsbnVsbF0', 'W1tdXQ', 'Ingi'])('refuses the token %s', (token) => {
+it.each(['', '!', 'abc', 'W10', 'e30', 'bnVsbA', 'WzEsbnVsbF0', 'W1tdXQ', 'Ingi', 'WyJcdTAwMDAiXQ'])('refuses the token %s', (token) => {
   expect(() => keyOf(token)).toThrow(ApiError);
   expect(() => keyOf(token)).toThrow(/continuationToken is not one that this service gave; begin without it/);
 });

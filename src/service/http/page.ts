@@ -1,4 +1,5 @@
 import { ApiError } from './api-error.js';
+import { isTimestamp } from './shape.js';
 
 const MOST = 1000;
 
@@ -22,16 +23,33 @@ export function continuationToken(lastKey: readonly (string | number)[]): string
 export function keyOf(token: string): (string | number)[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (Array.isArray(key) && key.length > 0 && key.every((part) => typeof part === 'string' || typeof part === 'number')) return key;
+    if (Array.isArray(key) && key.length > 0 && key.every(isKeyPart)) return key;
   } catch {
     // refused below
   }
-  throw new ApiError('InvalidRequestArguments', 'Query parameter continuationToken is not one that this service gave; begin without it');
+  throw notOurs();
+}
+
+/** Postgres has no place for NUL in a text: a made-up token must not come out as an error of ours. */
+function isKeyPart(part: unknown): part is string | number {
+  return typeof part === 'number' || (typeof part === 'string' && !part.includes('\0'));
+}
+
+function notOurs(): ApiError {
+  return new ApiError('InvalidRequestArguments', 'Query parameter continuationToken is not one that this service gave; begin without it');
 }
 
 /** The key that a page of things with a one-part key begins after; '' is before all. */
 export function after(token: string | undefined): string {
   return token === undefined ? '' : String(keyOf(token)[0]);
+}
+
+/** The key that a page of things by time, then id begins after. Times are of whole milliseconds, as the columns are. */
+export function afterTime(token: string | undefined): [time: string, id: string] {
+  if (token === undefined) return ['-infinity', ''];
+  const [time, id] = keyOf(token);
+  if (typeof time !== 'string' || !isTimestamp(time) || typeof id !== 'string') throw notOurs();
+  return [time, id];
 }
 
 /** A page of a list that is sorted by `key`. */

@@ -193,7 +193,7 @@ function IsTimestamp(): PropertyDecorator {
 }
 
 /** Date.parse takes the 30th of February for a day in March, and an offset can lead out of the years that have four digits. */
-function isTimestamp(text: string): boolean {
+export function isTimestamp(text: string): boolean {
   const [, year, month, day] = RFC3339.exec(text) ?? [];
   const instant = Date.parse(text);
   const daysInMonth = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();

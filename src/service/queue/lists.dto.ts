@@ -30,6 +30,38 @@ export class DefinitionsResponse extends Page {
   tasks!: NamedDefinition[];
 }
 
+class PendingTask extends NamedDefinition {
+  @Integer({ minimum: 0, maximum: 1000 })
+  runId!: number;
+
+  @Timestamp({ description: 'Since when the run is pending' })
+  inserted!: string;
+}
+
+class ClaimedTask extends NamedDefinition {
+  @Integer({ minimum: 0, maximum: 1000 })
+  runId!: number;
+
+  @Text({ rule: WORKER_PART })
+  workerGroup!: string;
+
+  @Text({ rule: WORKER_PART })
+  workerId!: string;
+
+  @Timestamp({ description: 'Since when the worker has the run' })
+  claimed!: string;
+}
+
+export class PendingTaskListResponse extends Page {
+  @NestedList(() => PendingTask, { description: 'The longest waiting first, whatever its priority' })
+  tasks!: PendingTask[];
+}
+
+export class ClaimedTasksResponse extends Page {
+  @NestedList(() => ClaimedTask, { description: 'The oldest claim first' })
+  tasks!: ClaimedTask[];
+}
+
 export class StatusesResponse extends Page {
   @NestedList(() => NamedStatus)
   statuses!: NamedStatus[];

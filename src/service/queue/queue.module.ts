@@ -8,6 +8,7 @@ import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ControlTaskService } from './control-task.service.js';
 import { CreateTaskService } from './create-task.service.js';
 import { FindTask } from './find-task.service.js';
+import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
 import { QueueController } from './queue.controller.js';
 import { ResolveRunService } from './resolve-run.service.js';
@@ -25,6 +26,7 @@ import { TaskListsController } from './task-lists.controller.js';
     FindTask,
     CreateTaskService,
     ListTasks,
+    ListQueue,
     TaskGroupService,
     ControlTaskService,
     ClaimDesk,

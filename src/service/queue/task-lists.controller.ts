@@ -4,17 +4,27 @@ import type { ScopeTemplate } from '../../scopes/scope-expression.js';
 import { Payload } from '../http/body.js';
 import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
-import { SLUGID } from '../http/identifiers.js';
+import { SLUGID, TASK_QUEUE_ID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
 import { ContinuationToken, Limit } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
+import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
-import { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskIdsRequest } from './lists.dto.js';
+import {
+  ClaimedTasksResponse,
+  DefinitionsResponse,
+  DependentsResponse,
+  PendingTaskListResponse,
+  StatusesResponse,
+  TaskIdsRequest,
+} from './lists.dto.js';
 
 function each(scope: string): ScopeTemplate {
   return { AllOf: [{ for: 'taskId', in: 'taskIds', each: `${scope}:<taskId>` }] };
 }
+
+const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
 const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
 
@@ -22,7 +32,10 @@ const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as co
 @ApiTags('queue: tasks')
 @Controller('api/queue/v1')
 export class TaskListsController {
-  constructor(private readonly lists: ListTasks) {}
+  constructor(
+    private readonly lists: ListTasks,
+    private readonly queue: ListQueue,
+  ) {}
 
   @Post('tasks')
   @RequireScopes(each('queue:get-task'))
@@ -59,5 +72,29 @@ export class TaskListsController {
     @ContinuationToken() token?: string,
   ): Promise<DependentsResponse> {
     return this.lists.dependents(taskId, { limit, token });
+  }
+
+  @Get('task-queues/:taskQueueId/pending')
+  @ApiTags('queue: task queues')
+  @RequireScopes('queue:pending-list:<taskQueueId>')
+  @Operation({ summary: 'List the pending tasks of a queue', stability: 'experimental', response: PendingTaskListResponse })
+  listPendingTasks(
+    @TaskQueueId() taskQueueId: string,
+    @Limit() limit?: string,
+    @ContinuationToken() token?: string,
+  ): Promise<PendingTaskListResponse> {
+    return this.queue.pending(taskQueueId, { limit, token });
+  }
+
+  @Get('task-queues/:taskQueueId/claimed')
+  @ApiTags('queue: task queues')
+  @RequireScopes('queue:claimed-list:<taskQueueId>')
+  @Operation({ summary: 'List the claimed tasks of a queue', stability: 'experimental', response: ClaimedTasksResponse })
+  listClaimedTasks(
+    @TaskQueueId() taskQueueId: string,
+    @Limit() limit?: string,
+    @ContinuationToken() token?: string,
+  ): Promise<ClaimedTasksResponse> {
+    return this.queue.claimed(taskQueueId, { limit, token });
   }
 }

@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { afterTime, cut, type PageQuery, pageSize } from '../http/page.js';
+import { Sql, type Statement } from '../postgres/sql.js';
+import type { ClaimedTasksResponse, PendingTaskListResponse } from './lists.dto.js';
+import { listClaimed } from './sql/list-claimed.js';
+import { listPending } from './sql/list-pending.js';
+import { type StoredDefinition, withRank } from './task-definition.js';
+
+/** What waits in a task queue, and what of it runs; oldest first. */
+@Injectable()
+export class ListQueue {
+  constructor(private readonly sql: Sql) {}
+
+  async pending(taskQueueId: string, query: PageQuery): Promise<PendingTaskListResponse> {
+    const { items, ...more } = await this.page(listPending, taskQueueId, query, (row) => row.scheduled);
+    return { tasks: items.map((row) => ({ ...named(row), inserted: row.scheduled.toISOString() })), ...more };
+  }
+
+  async claimed(taskQueueId: string, query: PageQuery): Promise<ClaimedTasksResponse> {
+    const { items, ...more } = await this.page(listClaimed, taskQueueId, query, (row) => row.started);
+    const tasks = items.map((row) => {
+      const { workerGroup, workerId, started } = row;
+      return { ...named(row), workerGroup, workerId, claimed: started.toISOString() };
+    });
+    return { tasks, ...more };
+  }
+
+  /** Runs a statement of `$1 task queue, $2 and $3 after this time and task, $4 at most so many`. */
+  private async page<Row extends { taskId: string }>(
+    statement: Statement<Row>,
+    taskQueueId: string,
+    { limit, token }: PageQuery,
+    at: (row: Row) => Date,
+  ) {
+    const size = pageSize(limit);
+    const found = await this.sql.query(statement, [taskQueueId, ...afterTime(token), size + 1]);
+    return cut(found, size, (row) => [at(row).toISOString(), row.taskId]);
+  }
+}
+
+function named({ taskId, runId, rank, definition }: { taskId: string; runId: number; rank: number; definition: StoredDefinition }) {
+  return { taskId, runId, task: withRank(definition, rank) };
+}

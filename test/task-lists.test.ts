@@ -238,7 +238,17 @@ describe.each([
     for (const id of ['x', 'a%2FB', 'a%2Fb%2Fc']) await refused(test.root.get(`/queue/v1/task-queues/${id}/${list}`), 400);
     const token = (...key: unknown[]) => Buffer.from(JSON.stringify(key)).toString('base64url');
     const time = '2026-11-22T12:00:00.000Z';
-    const made = [[time], [1, 'x'], ['x', 'x'], ['', ''], ['infinity', 'x'], ['2026-02-30T00:00:00Z', 'x'], [time, 1], [time, '\0']];
+    const made = [
+      [time],
+      [1, 'x'],
+      ['x', 'x'],
+      ['', ''],
+      ['infinity', 'x'],
+      ['2026-02-30T00:00:00Z', 'x'],
+      [time, 1],
+      [time, '\0'],
+      [`${time.slice(0, -1)}${'0'.repeat(500)}Z`, 'x'],
+    ];
     for (const wrong of ['x', ...made.map((key) => token(...key))]) {
       expect(await refused(test.root.get(`${pathOf('test/queue')}?continuationToken=${wrong}`), 400)).toContain('begin without it');
     }

@@ -9,6 +9,7 @@ const ROOMS = {
   'service/http': ['scopes', 'credentials', 'service/postgres'],
   'service/auth': ['scopes', 'credentials', 'service/http', 'service/postgres'],
   'service/fleet': ['scopes', 'credentials', 'service/http', 'service/postgres'],
+  'service/purge-cache': ['service/http'],
   'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet'],
   'service/events': ['scopes', 'service/http', 'service/postgres', 'service/queue'],
 };
@@ -25,6 +26,7 @@ const ADVICE = {
   'service/auth': 'auth may not know the queue: what it needs of a run it reads by a statement of its own.',
   'service/fleet': 'fleet only hears of claims: let the queue call it.',
   'service/events': 'events only tells what the other rooms wrote (postgres/outbox.ts): it changes nothing, and nobody calls it.',
+  'service/purge-cache': 'purge-cache answers with nothing, and needs nothing for that.',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
 };
 

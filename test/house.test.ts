@@ -79,6 +79,8 @@ describe('dependency-cruiser', () => {
     'room-service-postgres': ['src/service/postgres/planted.ts', "import '../http/api-error.js';"],
     'room-service-http': ['src/service/http/planted.ts', "import '../auth/registry.js';"],
     'room-service-auth': ['src/service/auth/planted.ts', "import '../queue/run-state.js';"],
+    'room-service-fleet': ['src/service/fleet/planted.ts', "import '../queue/run-state.js';"],
+    'room-service-purge-cache': ['src/service/purge-cache/planted.ts', "import '../postgres/sql.js';"],
     'room-service-queue': ['src/service/queue/planted.ts', "import '../auth/registry.js';"],
     'nouns-stay-plain': ['src/service/keys.ts', "import './http/api-error.js';"],
     'root-is-the-rim': ['src/service/queue/planted-rim.ts', "import '../service.js';"],

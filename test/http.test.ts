@@ -629,6 +629,7 @@ const PARAMETERS: Record<string, string> = {
   taskGroupId: slugid(),
   runId: '0',
   taskQueueId: 'test%2Fqueue',
+  workerPoolId: 'test%2Fqueue',
   provisionerId: 'test',
   workerType: 'queue',
   workerGroup: 'group',
@@ -675,7 +676,9 @@ describe('the contract', () => {
 
   it('guards all but what anybody may call', () => {
     const open = documentedRoutes.filter((route) => !guarded.includes(route)).map(({ operation }) => operation.operationId);
-    const status = ['queue', 'auth', 'process'].flatMap((of) => ['Ping', 'Lbheartbeat', 'Heartbeat', 'Version'].map((what) => of + what));
+    const status = ['queue', 'auth', 'purgeCache', 'process'].flatMap((of) =>
+      ['Ping', 'Lbheartbeat', 'Heartbeat', 'Version'].map((what) => of + what),
+    );
     expect(open.sort()).toEqual([...status, 'authenticateHawk', 'testAuthenticate', 'testAuthenticateGet'].sort());
     expect(guarded.length).toBeGreaterThan(25);
   });

@@ -7,10 +7,16 @@ import { FleetModule } from './fleet/fleet.module.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { CallerGuard } from './http/caller.guard.js';
 import { Logger } from './http/logger.js';
-import { AuthStatusController, ProcessStatusController, QueueStatusController } from './http/status.controller.js';
+import {
+  AuthStatusController,
+  ProcessStatusController,
+  PurgeCacheStatusController,
+  QueueStatusController,
+} from './http/status.controller.js';
 import { Keys } from './keys.js';
 import { Bulletin } from './postgres/bulletin.js';
 import { Sql } from './postgres/sql.js';
+import { PurgeCacheModule } from './purge-cache/purge-cache.module.js';
 import { QueueModule } from './queue/queue.module.js';
 
 /** What the rooms are handed: made at the composition root, in this order. */
@@ -25,8 +31,8 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuthModule, FleetModule, QueueModule, EventsModule],
-  controllers: [QueueStatusController, AuthStatusController, ProcessStatusController],
+  imports: [AuthModule, FleetModule, QueueModule, EventsModule, PurgeCacheModule],
+  controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {
   static on({ config, keys, logger, sql, bulletin }: Foundations): DynamicModule {

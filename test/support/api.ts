@@ -55,9 +55,9 @@ export class Api {
     return this.request('delete', path, options);
   }
 
-  /** `path` begins with /queue/v1 or /auth/v1, or anything else that does not begin with /api. */
+  /** `path` begins with /queue/v1, /auth/v1 or /purge-cache/v1, or anything else that does not begin with /api. */
   async request(method: 'get' | 'post' | 'put' | 'delete' | 'head', path: string, options: RequestOptions = {}): Promise<Answer> {
-    const resource = /^\/(queue|auth)\/v1\//.test(path) ? `/api${path}` : path;
+    const resource = /^\/(queue|auth|purge-cache)\/v1\//.test(path) ? `/api${path}` : path;
     let call = supertest(this.url)[method](resource);
     const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes);
     if (authorization !== undefined) call = call.set('authorization', authorization);

@@ -37,6 +37,7 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
 }
 
 const TASK_QUEUE_PATHS = [
+  /^(\/api\/purge-cache\/v1\/purge-cache\/[^/?]+)\/([^/?]+\/?(?:\?|$))/,
   /^(\/api\/queue\/v1\/(?:claim-work|pending)\/[^/?]+)\/([^/?]+\/?(?:\?|$))/,
   /^(\/api\/queue\/v1\/task-queues\/[^/?]+)\/([^/?]+\/(?:counts|pending|claimed)\/?(?:\?|$))/,
 ];

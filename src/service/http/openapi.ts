@@ -47,6 +47,6 @@ function closeRequests({ paths, components }: OpenAPIObject): void {
 /** The method's name; what several services have is told apart by the service. */
 function operationIdFactory(controllerKey: string, methodKey: string): string {
   if (!SHARED.includes(methodKey)) return methodKey;
-  const service = controllerKey.replace('StatusController', '').toLowerCase();
-  return `${service}${methodKey[0]?.toUpperCase()}${methodKey.slice(1)}`;
+  const service = controllerKey.replace('StatusController', '');
+  return `${service[0]?.toLowerCase()}${service.slice(1)}${methodKey[0]?.toUpperCase()}${methodKey.slice(1)}`;
 }

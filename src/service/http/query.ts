@@ -2,23 +2,19 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { Query } from '@nestjs/common';
 import { ApiQuery } from '@nestjs/swagger';
 import { ApiError } from './api-error.js';
+import { isTimestamp } from './shape.js';
 
 const QUERY_NAMES = Symbol('leasehold:query-names');
 
-export interface QueryRule {
-  pattern: RegExp;
-  description: string;
-  /** For the document; the handler gets the text. */
-  type?: 'integer' | 'string';
-}
+/** What a query parameter looks like; the handler gets the text, whatever its type is in the document. */
+export type QueryRule = { description: string } & ({ type?: 'integer'; pattern: RegExp } | { type: 'date-time' });
 
 /** An optional query parameter. The handler gets its text, or undefined. */
 export function UrlQuery(name: string, rule: QueryRule): ParameterDecorator {
   return (target, key, index) => {
     const descriptor = Object.getOwnPropertyDescriptor(target, key as string) as PropertyDescriptor;
     Query(name, new QueryPipe(rule))(target, key, index);
-    const schema = rule.type === 'integer' ? { type: 'integer', minimum: 0 } : { type: 'string', pattern: rule.pattern.source };
-    ApiQuery({ name, required: false, description: rule.description, schema } as never)(target, key as string, descriptor);
+    ApiQuery({ name, required: false, description: rule.description, schema: schemaOf(rule) } as never)(target, key as string, descriptor);
     const handler = descriptor.value as { [QUERY_NAMES]?: string[] };
     handler[QUERY_NAMES] = [...(handler[QUERY_NAMES] ?? []), name];
   };
@@ -29,16 +25,21 @@ export const Limit = () =>
 export const ContinuationToken = () =>
   UrlQuery('continuationToken', { pattern: /^.+$/, description: 'Where the page before this one ended, as its response says' });
 
+function schemaOf(rule: QueryRule): object {
+  if (rule.type === 'date-time') return { type: 'string', format: 'date-time' };
+  return rule.type === 'integer' ? { type: 'integer', minimum: 0 } : { type: 'string', pattern: rule.pattern.source };
+}
+
 class QueryPipe implements PipeTransform {
   constructor(private readonly rule: QueryRule) {}
 
   transform(value: unknown, { data: name }: ArgumentMetadata): string | undefined {
     if (value === undefined) return undefined;
-    if (typeof value === 'string' && this.rule.pattern.test(value)) return value;
-    throw new ApiError(
-      'InvalidRequestArguments',
-      `Query parameter ${name} must match ${this.rule.pattern.source}: ${this.rule.description}`,
-    );
+    const { rule } = this;
+    const fits = (text: string) => (rule.type === 'date-time' ? isTimestamp(text) : rule.pattern.test(text));
+    if (typeof value === 'string' && fits(value)) return value;
+    const wanted = rule.type === 'date-time' ? 'be an RFC 3339 date-time' : `match ${rule.pattern.source}`;
+    throw new ApiError('InvalidRequestArguments', `Query parameter ${name} must ${wanted}: ${rule.description}`);
   }
 }
 

@@ -75,6 +75,10 @@ export class QueueStatusController extends ServiceStatus {}
 @Controller('api/auth/v1')
 export class AuthStatusController extends ServiceStatus {}
 
+@ApiTags('purge-cache: service')
+@Controller('api/purge-cache/v1')
+export class PurgeCacheStatusController extends ServiceStatus {}
+
 @ApiTags('process')
 @Controller()
 export class ProcessStatusController extends ServiceStatus {}

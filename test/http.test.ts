@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { issueTemporaryCredentials } from '../src/credentials/certificate.js';
 import { authorizationHeader } from '../src/credentials/hawk.js';
+import { readConfig } from '../src/service/config.js';
 import { RUN_ID } from '../src/service/http/identifiers.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
 import { type DocumentedRoute, documentedRoutes } from './support/contract.js';
@@ -658,6 +659,25 @@ const BODIES: Record<string, () => object> = {
   declareWorker: () => ({ expires: inADay() }),
 };
 
+/** What anybody may do by default. */
+const OPEN = [
+  'currentScopes',
+  'expandScopes',
+  'task',
+  'tasks',
+  'status',
+  'statuses',
+  'listDependentTasks',
+  'getTaskGroup',
+  'listTaskGroup',
+  'pendingTasks',
+  'getWorkerType',
+  'listWorkerTypes',
+  'getWorker',
+  'listWorkers',
+  'purgeRequests',
+];
+
 describe('the contract', () => {
   const guarded = documentedRoutes.filter(({ operation }) => operation['x-required-scopes'] !== undefined);
   const urlOf = ({ path }: DocumentedRoute) =>
@@ -704,6 +724,24 @@ describe('the contract', () => {
     // and it is the scopes that it was about
     const granted = endless(route) ? test.root.request('head', urlOf(route)) : call(test.root, route);
     expect([200, 204, 404, 409]).toContain((await granted).status);
+  });
+
+  it('opens to anonymous callers by default what workers and tools read without credentials, and nothing that changes anything', async () => {
+    const { anonymousScopes } = readConfig({});
+    const replica = await test.replica({ anonymousScopes });
+    const { taskId, taskGroupId } = PARAMETERS;
+    await test.root.put(`/queue/v1/task/${taskId}`, definition()); // unless it is there
+    await test.root.put(`/queue/v1/task/${slugid()}`, definition({ taskGroupId })); // who may read whether it is there is told
+    try {
+      const open: string[] = [];
+      for (const route of guarded) {
+        const { status } = await call(replica.root.as(), route);
+        if (status !== 403) open.push(route.operation.operationId);
+      }
+      expect(open.sort()).toEqual([...OPEN].sort());
+    } finally {
+      await replica.close();
+    }
   });
 
   it('promises what is served, and nothing else is served but its own pages', () => {

@@ -52,6 +52,7 @@ describe('first start', () => {
     expect(first.output).toMatch(new RegExp(`^ {2}Data +${dataDir}$`, 'm'));
     expect(first.output).toMatch(new RegExp(`^ {2}Credentials +${file} `, 'm'));
     expect(first.output).toContain(`  Next, in another terminal:\n    . '${file}'\n    npm run demo\n`);
+    expect(first.output).toMatch(/^ {2}Anonymous +.*may read tasks and their payloads; ANONYMOUS_SCOPES='\[\]' ends that$/m);
     expect(first.output).not.toContain(credentials.accessToken);
     expect([file, path.join(dataDir, 'master.key')].map((name) => statSync(name).mode & 0o777)).toEqual([0o600, 0o600]);
 
@@ -74,9 +75,11 @@ describe('first start', () => {
     const { url, drop } = await createDatabase();
     cleanups.push(drop);
     const dataDir = dataDirectory();
-    const service = await start({ DATA_DIR: dataDir, DATABASE_URL: url, ROOT_URL: 'https://tasks.example.com/' }).ready();
+    const rootUrl = 'https://tasks.example.com/';
+    const service = await start({ DATA_DIR: dataDir, DATABASE_URL: url, ROOT_URL: rootUrl, ANONYMOUS_SCOPES: '[]' }).ready();
     expect(service.output).toContain('Leasehold is ready at https://tasks.example.com\n');
     expect(service.output).toContain('in the database of DATABASE_URL');
+    expect(service.output).not.toContain('Anonymous');
     expect(readCredentials(path.join(dataDir, 'credentials.env')).rootUrl).toBe('https://tasks.example.com');
     expect(existsSync(path.join(dataDir, 'pg18'))).toBe(false);
   });

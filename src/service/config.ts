@@ -25,6 +25,7 @@ export class Config {
   readonly masterKey: string | undefined;
   /** Absent: one bootstrap client that may do anything. */
   readonly staticClients: readonly StaticClient[] | undefined;
+  /** What callers without credentials may do, and so everybody. */
   readonly anonymousScopes!: readonly string[];
   readonly claimTimeout!: number;
   readonly credentialsGrace!: number;
@@ -41,6 +42,26 @@ export class Config {
 /** The environment is not what the service needs; the message names each variable and its fix. */
 export class ConfigError extends Error {}
 
+/**
+ * What everybody may do unless ANONYMOUS_SCOPES says otherwise. Clients count on these without credentials: generic-worker asks for a
+ * status, taskcluster-proxy for its task, the CLI for logs.
+ */
+const ANONYMOUS_READS = [
+  'auth:current-scopes',
+  'auth:expand-scopes',
+  'purge-cache:purge-requests:*',
+  'queue:get-artifact:public/*',
+  'queue:get-task:*',
+  'queue:get-worker:*',
+  'queue:get-worker-type:*',
+  'queue:list-artifacts:*',
+  'queue:list-dependent-tasks:*',
+  'queue:list-task-group:*',
+  'queue:list-worker-types:*',
+  'queue:list-workers:*',
+  'queue:pending-count:*',
+  'queue:status:*',
+];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DAY = 86_400;
 
@@ -75,7 +96,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     databaseUrl: attempt('DATABASE_URL', undefined, databaseUrl),
     masterKey: attempt('MASTER_KEY', undefined, masterKey),
     staticClients: attempt('STATIC_CLIENTS', undefined, staticClients),
-    anonymousScopes: attempt('ANONYMOUS_SCOPES', [], scopeList),
+    anonymousScopes: attempt('ANONYMOUS_SCOPES', ANONYMOUS_READS, scopeList),
     claimTimeout: seconds('CLAIM_TIMEOUT', 1200, 1, 7 * DAY),
     credentialsGrace: seconds('CREDENTIALS_GRACE', 900, 0, 7 * DAY),
     claimPoll: seconds('CLAIM_POLL', 20, 0, 28), // the JS client gives up after 30 s
@@ -168,7 +189,7 @@ function endsInTwoStars(scope: string): boolean {
 function scopeList(text: string): string[] {
   const list: unknown = text.startsWith('[') ? json(text) : text.split(/\s+/);
   if (!Array.isArray(list) || !list.every(isScope))
-    throw new Error('is not a list of scopes; set scopes separated by spaces, or a JSON array of them');
+    throw new Error('is not a list of scopes; set scopes separated by spaces, or a JSON array of them ([] for none)');
   const doubled = list.find(endsInTwoStars);
   if (doubled !== undefined) throw new Error(`the scope ${doubled} ends in **; end it in one *`);
   return list;

@@ -1,10 +1,12 @@
 import 'reflect-metadata';
 import path from 'node:path';
-import { ConfigError, readConfig } from './config.js';
+import { satisfies } from '../scopes/scope.js';
+import { type Config, ConfigError, readConfig } from './config.js';
 import { EmbeddedPostgresError } from './postgres/embedded-postgres.js';
 import { type RunningService, startService } from './service.js';
 
 const STOP_WITHIN_MS = 30_000;
+const OPEN = `  Anonymous   whoever reaches it may read tasks and their payloads; ANONYMOUS_SCOPES='[]' ends that`;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
@@ -14,16 +16,17 @@ async function main(): Promise<void> {
     process.exit(1);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(service, signal));
-  greet(service, config.databaseUrl === undefined ? config.dataDir : undefined);
+  greet(service, config);
 }
 
-function greet({ url, rootUrl, credentialsFile, notice }: RunningService, dataDir: string | undefined): void {
+function greet({ url, rootUrl, credentialsFile, notice }: RunningService, { databaseUrl, dataDir, anonymousScopes }: Config): void {
   const lines = [
     '',
     `  Leasehold is ready at ${rootUrl}`,
     `  API         ${url}/api`,
-    `  Data        ${dataDir ? shortest(dataDir) : 'in the database of DATABASE_URL'}`,
+    `  Data        ${databaseUrl === undefined ? shortest(dataDir) : 'in the database of DATABASE_URL'}`,
     ...(credentialsFile ? [`  Credentials ${shortest(credentialsFile)} (the bootstrap client; it may do anything)`] : []),
+    ...(anonymousScopes.some((scope) => satisfies(scope, 'queue:get-task:*')) ? [OPEN] : []),
     ...(notice ? [`  Note        ${notice}`] : []),
     '',
     '  Next, in another terminal:',

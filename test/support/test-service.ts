@@ -66,6 +66,7 @@ function testConfig(databaseUrl: string, dataDir: string): Config {
     DATABASE_URL: databaseUrl,
     MASTER_KEY,
     STATIC_CLIENTS: JSON.stringify([root]),
+    ANONYMOUS_SCOPES: '[]',
     LOG_LEVEL: 'fatal',
   });
 }

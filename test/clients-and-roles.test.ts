@@ -262,6 +262,30 @@ describe('clients', () => {
     expect(await test.root.get(at(stays))).toMatchObject({ status: 200 });
   });
 
+  it('are removed in small batches, without waiting for one that is being changed', async () => {
+    const version = async () => Number((await test.database.pool.query('select version from auth_version')).rows[0].version);
+    const remove = () => test.service.app.get(ClientsService).removeExpired();
+    await test.database.pool.query(
+      `insert into client (client_id, access_token, scopes, description, expires, delete_on_expiration)
+       select 'crowd/' || nth, '', '{}', '', now() - interval '1 s', true from generate_series(1, 250) as nth`,
+    );
+    const busy = await test.database.pool.connect();
+    try {
+      await busy.query('begin');
+      await busy.query(`select from client where client_id = 'crowd/7' for update`);
+      const before = await version();
+      expect([await remove(), await remove(), await remove()]).toEqual(['more', 'done', 'done']);
+      expect(await version()).toBe(before + 2);
+    } finally {
+      await busy.query('rollback');
+      busy.release();
+    }
+    const { rows } = await test.database.pool.query(`select client_id from client where client_id like 'crowd/%'`);
+    expect(rows).toEqual([{ client_id: 'crowd/7' }]);
+    expect(await remove()).toBe('done');
+    expectCode(await test.root.get(at('crowd/7')), 'ResourceNotFound');
+  });
+
   it('expire to the millisecond, whatever the offset they were given', async () => {
     for (const [expires, stored] of [
       ['2030-01-01T00:00:00.9999999Z', '2030-01-01T00:00:00.999Z'],

@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { definition, slugid } from './support/api.js';
-import { ok, refused, Tasks, WORKER } from './support/tasks.js';
+import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 const MINUTE = 60_000;
@@ -19,8 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const sweep = () => test.service.app.get(SweepService).sweep();
-const expire = () => test.service.app.get(SweepService).expire();
+const sweep = () => untilDone(() => test.service.app.get(SweepService).sweep());
+const expire = () => untilDone(() => test.service.app.get(SweepService).expire());
 const read = (taskId: string) => ok(test.root.get(`/queue/v1/task/${taskId}`));
 
 /** Until so many statements of the service wait for a lock. */

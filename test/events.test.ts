@@ -3,7 +3,7 @@ import { EVENT_KINDS } from '../src/service/events/event-message.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { type Api, slugid } from './support/api.js';
 import { EventReader, eventsPath } from './support/event-reader.js';
-import { ok, refused, Tasks, WORKER } from './support/tasks.js';
+import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -253,7 +253,7 @@ describe('following', () => {
     await start.next(2);
     await sweep(); // what the group's reader has not read is kept
     await test.database.pool.query(`update event set at = now() - interval '2 days'`);
-    while (await history.forget());
+    await untilDone(() => history.forget());
     expect((await test.database.pool.query('select from event where task_id = $1', [old])).rowCount).toBe(0);
     const kept = await tasks.create({ taskGroupId });
     const replica = await test.replica(); // the first one has them in memory still

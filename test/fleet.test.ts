@@ -4,7 +4,7 @@ import { Quarantine } from '../src/service/fleet/quarantine.js';
 import { Sql } from '../src/service/postgres/sql.js';
 import type { Answer } from './support/api.js';
 import { eventually } from './support/service-process.js';
-import { ok, refused, Tasks } from './support/tasks.js';
+import { ok, refused, Tasks, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -182,6 +182,47 @@ describe('workers', () => {
     const { rows } = await test.database.pool.query('select worker_id from worker where task_queue_id = $1', [queue]);
     expect(rows).toEqual([{ worker_id: 'held' }]);
     await refused(test.root.get(`/queue/v1/task-queues/${encodeURIComponent(queue)}`), 404);
+  });
+});
+
+describe('forgetting', () => {
+  it('is done in small batches, and waits for nobody', async () => {
+    const fleet = test.service.app.get(FleetService);
+    await untilDone(() => fleet.forget());
+    const queue = `${fresh('prov')}/batches`;
+    await test.database.pool.query(
+      `insert into worker (task_queue_id, worker_group, worker_id, expires)
+       select $1, 'group', 'w' || nth, now() - interval '1 day' from generate_series(1, 450) as nth`,
+      [queue],
+    );
+    await test.database.pool.query(
+      `insert into task_queue (task_queue_id, expires)
+       select 'batches/q' || nth, now() - interval '1 day' from generate_series(1, 250) as nth`,
+    );
+    const busy = await test.database.pool.connect();
+    try {
+      await busy.query('begin');
+      await busy.query(`select from worker where task_queue_id = $1 and worker_id = 'w7' for update`, [queue]);
+      const counts = async () =>
+        (
+          await test.database.pool.query(
+            `select (select count(*)::integer from worker where task_queue_id = $1) as workers,
+                    (select count(*)::integer from task_queue where task_queue_id like 'batches/%') as queues`,
+            [queue],
+          )
+        ).rows[0];
+      expect(await fleet.forget()).toBe('more');
+      expect(await counts()).toEqual({ workers: 250, queues: 50 });
+      expect(await fleet.forget()).toBe('more');
+      expect(await counts()).toEqual({ workers: 50, queues: 0 });
+      expect(await fleet.forget()).toBe('done');
+      expect(await counts()).toEqual({ workers: 1, queues: 0 });
+    } finally {
+      await busy.query('rollback');
+      busy.release();
+    }
+    expect(await fleet.forget()).toBe('done');
+    await refused(test.root.get(workerAt(queue, 'group/w7')), 404);
   });
 });
 

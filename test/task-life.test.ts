@@ -2,7 +2,7 @@ import { jest } from '@jest/globals';
 import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { type Api, slugid } from './support/api.js';
-import { ok, refused, Tasks, WORKER } from './support/tasks.js';
+import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 const OTHER = { workerGroup: 'group', workerId: 'other' };
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const sweep = () => test.service.app.get(SweepService).sweep();
+const sweep = () => untilDone(() => test.service.app.get(SweepService).sweep());
 const queue = () => `test/q${slugid().toLowerCase().replace(/[-_]/g, 'x')}`;
 
 /** The task's runs are exactly these, by run id, with no field more. */

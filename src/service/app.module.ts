@@ -15,6 +15,7 @@ import {
 } from './http/status.controller.js';
 import { Keys } from './keys.js';
 import { Bulletin } from './postgres/bulletin.js';
+import { Housekeeper } from './postgres/housekeeper.js';
 import { Sql } from './postgres/sql.js';
 import { PurgeCacheModule } from './purge-cache/purge-cache.module.js';
 import { QueueModule } from './queue/queue.module.js';
@@ -42,6 +43,7 @@ export class AppModule {
       { provide: Logger, useValue: logger },
       { provide: Sql, useValue: sql },
       { provide: Bulletin, useValue: bulletin },
+      { provide: Housekeeper, useFactory: () => new Housekeeper(logger, config.sweepInterval) },
     ];
     return {
       module: AppModule,

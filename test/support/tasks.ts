@@ -17,6 +17,11 @@ export async function refused(answer: Promise<Answer>, expected: number): Promis
   return body.message;
 }
 
+/** Does a job of the housekeeper until nothing is left of it. */
+export async function untilDone(batch: () => Promise<'done' | 'more'>): Promise<void> {
+  while ((await batch()) === 'more');
+}
+
 /** Tasks through the API, and time moved in the data behind it. */
 export class Tasks {
   constructor(

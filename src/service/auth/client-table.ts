@@ -84,14 +84,19 @@ export const touchClient = statement(
 update client set last_used = now() where client_id = $1`,
 );
 
-/** Moves the version only if there was one to delete. */
+/** Moves the version only if there was one to delete. $1 at most so many */
 export const deleteExpiredClients = statement<{ clientId: string }>(
   'delete-expired-clients',
   `
-with gone as (
-  delete from client
+with expired as materialized (
+  select client_id from client
    where delete_on_expiration and expires < now()
-  returning client_id
+   order by client_id
+   limit $1
+     for update skip locked
+), gone as (
+  delete from client using expired where client.client_id = expired.client_id
+  returning client.client_id
 ), moved as (
   update auth_version set version = version + 1 where exists (select from gone)
 )

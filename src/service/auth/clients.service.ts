@@ -1,10 +1,11 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { slugid } from '../../credentials/slugid.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Keys } from '../keys.js';
 import { Bulletin } from '../postgres/bulletin.js';
+import { BATCH, Housekeeper, type Left, leftAfter } from '../postgres/housekeeper.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
 import type { ClientResponse, ClientWithTokenResponse, CreateClientRequest } from './auth.dto.js';
 import { bumpAuthVersion } from './auth-version.js';
@@ -20,35 +21,31 @@ import {
 import { type Client, Registry } from './registry.js';
 import { sealToken } from './token-cipher.js';
 
-const EXPIRY_MS = 10 * 60 * 1000;
+const REMOVE_EVERY = 600;
 
 /** Permanent clients. Every change is one transaction that also moves the version, so that all replicas learn of it. */
 @Injectable()
-export class ClientsService implements OnApplicationBootstrap, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-
+export class ClientsService implements OnModuleInit {
   constructor(
     private readonly sql: Sql,
     private readonly registry: Registry,
     private readonly bulletin: Bulletin,
     private readonly keys: Keys,
+    private readonly housekeeper: Housekeeper,
   ) {}
 
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.removeExpired().catch(() => undefined), EXPIRY_MS); // the next one tries again
-    this.timer.unref();
-  }
-
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
+  onModuleInit(): void {
+    this.housekeeper.register({ name: 'removing expired clients', every: REMOVE_EVERY, batch: () => this.removeExpired() });
   }
 
   /** Removes the clients that asked for it and have expired. */
-  async removeExpired(): Promise<void> {
-    const gone = await this.sql.query(deleteExpiredClients);
-    if (gone.length === 0) return;
-    this.bulletin.authChanged();
-    await this.registry.refresh();
+  async removeExpired(): Promise<Left> {
+    const gone = await this.sql.query(deleteExpiredClients, [BATCH]);
+    if (gone.length > 0) {
+      this.bulletin.authChanged();
+      await this.registry.refresh();
+    }
+    return leftAfter(gone.length);
   }
 
   list(prefix: string): Client[] {

@@ -1,9 +1,10 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { taskQueueNames } from '../http/identifiers.js';
 import { after, cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
 import { Bulletin } from '../postgres/bulletin.js';
+import { BATCH, Housekeeper, type Left, leftAfter } from '../postgres/housekeeper.js';
 import { Sql } from '../postgres/sql.js';
 import type {
   DeclareWorkerRequest,
@@ -27,33 +28,28 @@ import { listWorkers } from './sql/list-workers.js';
 import { quarantineWorker } from './sql/quarantine-worker.js';
 import type { WorkerRow } from './sql/worker-columns.js';
 
-const FORGET_MS = 10 * 60 * 1000;
+const FORGET_EVERY = 600;
 const DAY_MS = 86_400_000;
 const NEVER = new Date(0);
 
 /** Task queues and workers, as they were seen. */
 @Injectable()
-export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-
+export class FleetService implements OnModuleInit {
   constructor(
     private readonly sql: Sql,
     private readonly sightings: Sightings,
     private readonly quarantine: Quarantine,
     private readonly bulletin: Bulletin,
+    private readonly housekeeper: Housekeeper,
   ) {}
 
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.forget().catch(() => undefined), FORGET_MS); // the next one tries again
-    this.timer.unref();
+  onModuleInit(): void {
+    this.housekeeper.register({ name: 'forgetting workers and task queues', every: FORGET_EVERY, batch: () => this.forget() });
   }
 
-  onModuleDestroy(): void {
-    clearInterval(this.timer);
-  }
-
-  async forget(): Promise<void> {
-    await this.sql.query(forgetFleet);
+  async forget(): Promise<Left> {
+    const [gone] = await this.sql.query(forgetFleet, [BATCH]);
+    return leftAfter(Math.max(gone?.workers ?? 0, gone?.taskQueues ?? 0));
   }
 
   async taskQueues(prefix: string, { limit, token }: PageQuery): Promise<TaskQueuesResponse> {

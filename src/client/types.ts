@@ -1511,15 +1511,15 @@ export interface components {
         };
         WorkerResponse: {
             /** @description 1 to 38 letters, digits, - or _ */
-            workerGroup: string;
-            /** @description 1 to 38 letters, digits, - or _ */
-            workerId: string;
-            /** @description 1 to 38 letters, digits, - or _ */
             provisionerId: string;
             /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
             workerType: string;
             /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
             taskQueueId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
             /** @description The last 20 runs it claimed, oldest first */
             recentTasks: components["schemas"]["RunName"][];
             /** Format: date-time */

@@ -1,6 +1,7 @@
 import { PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
 import { Page } from '../http/page.dto.js';
 import { Integer, Nested, NestedList, OneOf, Text, Timestamp } from '../http/shape.js';
+import { TaskQueueName } from '../http/task-queue-name.dto.js';
 
 /** What a queue or provisioner tells about itself. */
 class Described {
@@ -69,15 +70,13 @@ class QuarantineEvent {
   quarantineInfo?: string;
 }
 
-class WorkerName {
+export class WorkerSummary {
   @Text({ rule: WORKER_PART })
   workerGroup!: string;
 
   @Text({ rule: WORKER_PART })
   workerId!: string;
-}
 
-export class WorkerSummary extends WorkerName {
   @Timestamp()
   firstClaim!: string;
 
@@ -96,15 +95,12 @@ export class WorkersResponse extends Page {
   workers!: WorkerSummary[];
 }
 
-export class WorkerResponse extends WorkerName {
-  @Text({ rule: PROVISIONER_ID })
-  provisionerId!: string;
+export class WorkerResponse extends TaskQueueName {
+  @Text({ rule: WORKER_PART })
+  workerGroup!: string;
 
-  @Text({ rule: WORKER_TYPE })
-  workerType!: string;
-
-  @Text({ rule: TASK_QUEUE_ID })
-  taskQueueId!: string;
+  @Text({ rule: WORKER_PART })
+  workerId!: string;
 
   @NestedList(() => RunName, { description: 'The last 20 runs it claimed, oldest first' })
   recentTasks!: RunName[];

@@ -1,5 +1,6 @@
 import { PROJECT_ID, PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
 import { Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
+import { TaskQueueName } from '../http/task-queue-name.dto.js';
 import { PRIORITIES, type Priority } from './priority.js';
 import { REASONS_CREATED, REASONS_RESOLVED, RUN_STATES, TASK_STATES, WORKER_REASONS, type WorkerReason } from './run-state.js';
 
@@ -81,18 +82,6 @@ export class CreateTaskRequest {
 
   @JsonObject({ default: {}, description: 'Anything else' })
   extra!: Record<string, unknown>;
-}
-
-/** A task queue by all its names. */
-class TaskQueueName {
-  @Text({ rule: PROVISIONER_ID })
-  provisionerId!: string;
-
-  @Text({ rule: WORKER_TYPE })
-  workerType!: string;
-
-  @Text({ rule: TASK_QUEUE_ID })
-  taskQueueId!: string;
 }
 
 /** Where a task belongs. */

@@ -19,6 +19,7 @@ export function onDatabase(databaseUrl: string): Record<string, string> {
     DATABASE_URL: databaseUrl,
     MASTER_KEY: 'a-master-key-for-tests-0123456789abcdef',
     STATIC_CLIENTS: JSON.stringify([{ ...ROOT, scopes: ['*'] }]),
+    ANONYMOUS_SCOPES: '[]',
   };
 }
 

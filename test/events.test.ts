@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { EventHistory } from '../src/service/events/event-history.js';
 import { EVENT_KINDS } from '../src/service/events/event-message.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
@@ -242,6 +243,26 @@ describe('following', () => {
     }
     await reader.next(2);
     expect(reader.events.map(({ data }) => data.schedulerId)).toEqual(['slow', 'fast']);
+  });
+
+  it('does not wait for a transaction in another database of the same server', async () => {
+    const stranger = new pg.Client({ connectionString: test.database.url.replace(/\/test_[0-9a-f]+/, '/postgres') });
+    const taskId = slugid();
+    const reader = await follow({ taskId });
+    await stranger.connect();
+    try {
+      await stranger.query('begin');
+      await stranger.query('select pg_current_xact_id()');
+      await tasks.create({}, taskId);
+      await reader.next(2);
+      expect(reader.kinds()).toEqual(['task-defined', 'task-pending']);
+      const late = await follow({ taskId });
+      await ok(tasks.steer('cancel', taskId));
+      await late.next(2);
+      expect(late.kinds()).toEqual(['task-status', 'task-exception']);
+    } finally {
+      await stranger.end();
+    }
   });
 
   it('says so when events after the last one are no longer kept, and those that are come all the same', async () => {

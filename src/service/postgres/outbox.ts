@@ -5,6 +5,20 @@
 const IMAGE = `task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires, fence,
          state, run_id, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved`;
 
+/**
+ * An SQL expression: below this tx, no transaction can write an event any more that was not seen. It is the oldest one under way, but
+ * those of other databases of the same server do not count: they cannot write here, and may take hours. Only one that is known to
+ * be elsewhere is passed over; one that has just ended and is not seen yet is not.
+ */
+export const EVENT_HORIZON = `coalesce(
+  (select xid from pg_snapshot_xip(pg_current_snapshot()) as under_way (xid)
+    where not exists (select from pg_locks join pg_stat_activity using (pid)
+                       where locktype = 'transactionid' and granted and transactionid = under_way.xid::xid
+                         and datid <> (select oid from pg_database where datname = current_database()))
+    order by xid
+    limit 1),
+  pg_snapshot_xmax(pg_current_snapshot()))`;
+
 interface EventOptions {
   /** An SQL expression; absent, the state of the task says it: task-pending, -running, -completed, -failed, -exception. */
   kind?: string;

@@ -1,3 +1,4 @@
+import { EVENT_HORIZON } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from '../../queue/sql/task-columns.js';
 
@@ -24,7 +25,7 @@ select task.tx, task.id, task.at, task.kind, task.detail, ${TASK_COLUMNS},
        case when octet_length((task_definition.definition -> 'tags')::text) <= 65536 then task_definition.definition -> 'tags' end as tags,
        task_definition.definition -> 'routes' as routes
   from (select event.*, false as has_dependents from event
-         where (event.tx, event.id) > ($1::xid8, $2::bigint) and event.tx < pg_snapshot_xmin(pg_current_snapshot())
+         where (event.tx, event.id) > ($1::xid8, $2::bigint) and event.tx < ${EVENT_HORIZON}
          order by event.tx, event.id
          limit $3) as task
        left join task_definition on task_definition.task_id = task.task_id

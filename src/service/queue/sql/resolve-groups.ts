@@ -1,4 +1,4 @@
-import { recordGroupEvent } from '../../postgres/outbox.js';
+import { EVENT_HORIZON, recordGroupEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { GROUP_EXPIRES } from './describe-group.js';
 
@@ -18,7 +18,7 @@ with reader as materialized (
 ), news as materialized (
   select event.tx, event.id, event.kind, event.task_group_id
     from event
-   where (event.tx, event.id) > ((select tx from reader), (select id from reader)) and event.tx < pg_snapshot_xmin(pg_current_snapshot())
+   where (event.tx, event.id) > ((select tx from reader), (select id from reader)) and event.tx < ${EVENT_HORIZON}
    order by event.tx, event.id
    limit $1
 ), task_group as materialized (

@@ -55,11 +55,15 @@ export class EventFeed implements OnModuleDestroy {
 
   /** Begins to follow; answers the position from which on nothing will be missed. Each call that succeeds needs one `leave()`. */
   async join(): Promise<Position> {
-    this.opening ??= this.open();
-    await this.opening;
-    const now = await this.head();
-    this.followers++;
-    return now;
+    this.followers++; // first: otherwise a poll meanwhile may find nobody, and stop
+    try {
+      this.opening ??= this.open();
+      await this.opening;
+      return await this.head();
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   leave(): void {

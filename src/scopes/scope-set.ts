@@ -65,10 +65,10 @@ export function intersectScopes(a: readonly string[], b: readonly string[]): str
 }
 
 /**
- * Only the last scope that does not come after the required one can satisfy it: the normal form has nothing between `P*` and what it
- * satisfies.
+ * holdsScope for scopes in normal form, O(log n): only the last scope that does not come after the required one can satisfy it, as the
+ * normal form has nothing between `P*` and what it satisfies. Of scopes in no such order it may miss one, but never find too many.
  */
-function normalHolds(normal: readonly string[], required: string): boolean {
+export function normalHolds(normal: readonly string[], required: string): boolean {
   let low = 0;
   let high = normal.length;
   while (low < high) {

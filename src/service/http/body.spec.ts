@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import fc from 'fast-check';
 import { ApiError } from './api-error.js';
 import { checked } from './body.js';
-import { Flag, Integer, JsonObject, ListOf, Nested, OneOf, Scopes, Text, TextMap, Timestamp } from './shape.js';
+import { Flag, Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from './shape.js';
 
 class Inner {
   @Text({ maxLength: 3 })
@@ -10,6 +10,14 @@ class Inner {
 
   @Integer({ minimum: 0, default: 7 })
   count!: number;
+}
+
+class Holder {
+  @Nested(() => Inner)
+  inner!: Inner;
+
+  @ListOf({ maxLength: 2 }, { default: [] })
+  words!: string[];
 }
 
 class Outer {
@@ -42,6 +50,9 @@ class Outer {
 
   @Nested(() => Inner, { optional: true })
   inner?: Inner;
+
+  @NestedList(() => Holder, { optional: true, bounds: { minItems: 1, maxItems: 30 } })
+  holders?: Holder[];
 }
 
 function refusal(value: unknown): string {
@@ -94,6 +105,7 @@ it.each([
   ['any', [null, [], 'a', 1]],
   ['map', [null, [], { a: 1 }, { a: 'abcd' }, { a: null }, 'a']],
   ['inner', [null, [], 'a', 1, [{ name: 'a' }]]],
+  ['holders', [null, [], 'a', 1, {}, { 0: { inner: { name: 'a' } }, length: 1 }, Array(31).fill({ inner: { name: 'a' } })]],
 ])('refuses a bad %s and names it', (field, values) => {
   for (const value of values) expect(refusal({ [field]: value })).toMatch(new RegExp(`\\* (each value in )?${field} .+`));
 });
@@ -101,6 +113,18 @@ it.each([
 it('names a field of an object within by its path', () => {
   expect(refusal({ inner: {} })).toMatch(/\* inner\.name /);
   expect(refusal({ inner: { name: 'a', more: 1 } })).toMatch(/\* inner\.more is not a field of this object; known are: name, count/);
+});
+
+it('names a field of an object in a list by its index', () => {
+  const fine = { inner: { name: 'a' } };
+  expect(checked(Outer, { holders: [fine, fine] }).holders).toEqual(Array(2).fill({ inner: { name: 'a', count: 7 }, words: [] }));
+  const wrong = (holder: unknown) => refusal({ holders: [fine, fine, holder] });
+  expect(wrong({ inner: { name: 1 } })).toMatch(/\* holders\[2\]\.inner\.name must be/);
+  expect(wrong({ inner: fine })).toMatch(/\* holders\[2\]\.inner\.inner is not a field/);
+  expect(wrong({ inner: 'a' })).toMatch(/\* holders\[2\]\.inner must be a JSON object/);
+  expect(wrong({ ...fine, words: ['a', 'abc'] })).toMatch(/\* each value in holders\[2\]\.words must be/);
+  for (const value of [null, 1, 'a', [], [fine]]) expect(wrong(value)).toMatch(/\* holders\[2\] must be a JSON object/);
+  for (const key of ['__proto__', 'constructor']) expect(wrong(JSON.parse(`{"${key}":{}}`))).toContain(`holders[2].${key} is not a field`);
 });
 
 it('knows no other fields, also not those that every object has', () => {
@@ -121,7 +145,7 @@ it('names no more than twenty', () => {
 });
 
 it('answers anything with an instance or a refusal', () => {
-  const keys = fc.constantFrom('text', 'at', 'number', 'flag', 'word', 'scopes', 'list', 'any', 'map', 'inner', 'name', 'x');
+  const keys = fc.constantFrom('text', 'at', 'number', 'flag', 'word', 'scopes', 'list', 'any', 'map', 'inner', 'holders', 'name', 'x');
   fc.assert(
     fc.property(fc.oneof(fc.dictionary(keys, fc.jsonValue()), fc.jsonValue()), (value) => {
       try {

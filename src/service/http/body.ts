@@ -41,7 +41,7 @@ function instantiate<T extends object>(type: new () => T, value: unknown, path: 
     if (defaultValue !== undefined) (instance as Record<string, unknown>)[key] = structuredClone(defaultValue);
   }
   if (!isPlainObject(value)) {
-    problems.push('the body must be a JSON object');
+    problems.push(`${path.slice(0, -1) || 'the body'} must be a JSON object`);
     return instance;
   }
   for (const [key, given] of Object.entries(value)) {
@@ -50,16 +50,35 @@ function instantiate<T extends object>(type: new () => T, value: unknown, path: 
       problems.push(`${path}${key.slice(0, 100)} is not a field of this object; known are: ${[...fields.keys()].join(', ')}`);
       continue;
     }
-    const inner = nestedType(type, key);
-    (instance as Record<string, unknown>)[key] =
-      inner && isPlainObject(given) ? instantiate(inner, given, `${path}${key}.`, problems) : given;
+    (instance as Record<string, unknown>)[key] = instantiateField(type, key, given, path + key, problems);
   }
   return instance;
 }
 
+/** A list of the wrong length is refused before anything is made of it. What is of another kind is left to the checks. */
+function instantiateField(holder: new () => object, key: string, given: unknown, path: string, problems: string[]): unknown {
+  const { type, bounds } = nestedType(holder, key) ?? {};
+  if (type && !bounds && isPlainObject(given)) return instantiate(type, given, `${path}.`, problems);
+  if (!type || !bounds || !Array.isArray(given)) return given;
+  const { minItems, maxItems } = bounds;
+  if (given.length < minItems || given.length > maxItems) {
+    problems.push(`${path} has ${given.length} elements; this operation takes ${minItems} to ${maxItems}`);
+    return [];
+  }
+  const isEnough = () => problems.length > MOST_PROBLEMS;
+  return given.map((item, index) => (isEnough() ? undefined : instantiate(type, item, `${path}[${index}].`, problems)));
+}
+
+function located(message: string, path: string): string {
+  const each = 'each value in ';
+  return message.startsWith(each) ? each + path + message.slice(each.length) : path + message;
+}
+
+/** Of an error in an element of a list the target is the list. */
 function flatten(errors: ValidationError[], path = ''): string[] {
   return errors.flatMap((error) => {
-    const own = Object.values(error.constraints ?? {}).map((message) => path + message);
-    return [...own, ...flatten(error.children ?? [], `${path}${error.property}.`)];
+    const own = Object.values(error.constraints ?? {}).map((message) => located(message, path && `${path}.`));
+    const inner = Array.isArray(error.target) ? `${path}[${error.property}]` : `${path}${path && '.'}${error.property}`;
+    return [...own, ...flatten(error.children ?? [], inner)];
   });
 }

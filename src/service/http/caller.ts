@@ -1,11 +1,12 @@
 import {
-  isSatisfied,
+  isSatisfiedByNormal,
   missingScopes,
   renderTemplate,
   type ScopeExpression,
   type ScopeParams,
   type ScopeTemplate,
 } from '../../scopes/scope-expression.js';
+import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
 import { ApiError } from './api-error.js';
 
 // Anybody may ask for a list of any length; nobody reads a longer one, and nobody shall make us compare one.
@@ -23,6 +24,8 @@ export interface CallerRun {
 
 /** Who makes this request, verified. `clientId` is undefined for a caller without credentials. */
 export class Caller {
+  private normal: readonly string[] | undefined;
+
   constructor(
     readonly clientId: string | undefined,
     /** Expanded and in normal form; always includes what anonymous callers have. */
@@ -32,7 +35,9 @@ export class Caller {
   ) {}
 
   holds(expression: ScopeExpression): boolean {
-    return isSatisfied(this.scopes, expression);
+    if (typeof expression === 'string') return holdsScope(this.scopes, expression);
+    this.normal ??= normalizeScopes(this.scopes); // once: a batch of tasks asks for each of them
+    return isSatisfiedByNormal(this.normal, expression);
   }
 
   /** Throws InsufficientScopes unless the caller satisfies the rendered template. */

@@ -34,6 +34,11 @@ interface Common {
   default?: unknown;
 }
 
+interface ListBounds {
+  minItems: number;
+  maxItems: number;
+}
+
 type ListItem = { pattern: RegExp; description: string } | { maxLength: number; minLength?: number };
 
 const NESTED = Symbol('leasehold:nested');
@@ -138,9 +143,11 @@ export function Nested(type: () => new () => object, options: Common = {}): Prop
   ]);
 }
 
-/** A list of objects of one class; for responses. */
-export function NestedList(type: () => new () => object, options: Common = {}): PropertyDecorator {
-  return field(options, { type: () => type(), isArray: true, description: options.description }, []);
+/** A list of objects of one class; in requests it has bounds, without which nothing would be checked. */
+export function NestedList(type: () => new () => object, options: Common & { bounds?: ListBounds } = {}): PropertyDecorator {
+  const { bounds, description } = options;
+  const schema = { type: () => type(), isArray: true, description, ...bounds };
+  return field(options, schema, bounds ? [nested(type, bounds), IsArray(), ValidateNested({ each: true })] : []);
 }
 
 function field(common: Common, schema: Record<string, unknown>, checks: PropertyDecorator[]): PropertyDecorator {
@@ -159,8 +166,8 @@ function remember(defaultValue: unknown): PropertyDecorator {
   };
 }
 
-function nested(type: () => new () => object): PropertyDecorator {
-  return (target, key) => Reflect.defineMetadata(NESTED, type, target, key);
+function nested(type: () => new () => object, bounds?: ListBounds): PropertyDecorator {
+  return (target, key) => Reflect.defineMetadata(NESTED, { type, bounds }, target, key);
 }
 
 /** The fields that a class declares, with their defaults. */
@@ -168,9 +175,10 @@ export function fieldsOf(type: new () => object): ReadonlyMap<string, unknown> {
   return Reflect.getMetadata(FIELDS, type.prototype) ?? new Map();
 }
 
-/** The class of a nested field, if it is one. */
-export function nestedType(type: new () => object, key: string): (new () => object) | undefined {
-  return Reflect.getMetadata(NESTED, type.prototype, key)?.();
+/** The class of a nested field, if it is one; with bounds, if it is a list of them. */
+export function nestedType(type: new () => object, key: string): { type: new () => object; bounds?: ListBounds } | undefined {
+  const known = Reflect.getMetadata(NESTED, type.prototype, key);
+  return known && { ...known, type: known.type() };
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

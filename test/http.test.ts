@@ -643,6 +643,7 @@ const client = () => ({ expires: inADay(), description: '', scopes: ['a'] });
 const role = () => ({ scopes: ['a'], description: '' });
 const BODIES: Record<string, () => object> = {
   createTask: definition,
+  createTasks: () => ({ tasks: [{ taskId: slugid(), task: definition() }] }),
   claimWork: () => worker,
   claimTask: () => worker,
   reportException: () => ({ reason: 'worker-shutdown' }),

@@ -1015,6 +1015,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/tasks/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create many tasks, or none
+         * @description All tasks are created in one transaction, or none is, and the refusal names `tasks[<index>]`. They may depend on one another in any
+         *     order, but not in a circle, and on tasks that exist: 20 000 dependencies in all. Each is held to what createTask requires; a task that exists
+         *     already by the same definition is answered as it is, so a request can be repeated. They become pending at one moment: between tasks of
+         *     the same priority that do not depend on one another there is no order.
+         */
+        post: operations["createTasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/task/{taskId}/dependents": {
         parameters: {
             query?: never;
@@ -1859,6 +1882,19 @@ export interface components {
             /** @description Where the next page begins; absent on the last */
             continuationToken?: string;
             statuses: components["schemas"]["NamedStatus"][];
+        };
+        NewTaskRequest: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            task: components["schemas"]["CreateTaskRequest"];
+        };
+        CreateTasksRequest: {
+            /** @description In any order, also where they depend on one another */
+            tasks: components["schemas"]["NewTaskRequest"][];
+        };
+        CreateTasksResponse: {
+            /** @description In the order of the request */
+            tasks: components["schemas"]["NamedStatus"][];
         };
         TaskAndStatus: {
             task: components["schemas"]["TaskDefinitionResponse"];
@@ -6017,6 +6053,92 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    createTasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTasksRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateTasksResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import fc from 'fast-check';
 import { ApiError } from './api-error.js';
-import { checked } from './body.js';
+import { checked, checking } from './body.js';
 import { Flag, Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from './shape.js';
 
 class Inner {
@@ -125,6 +125,26 @@ it('names a field of an object in a list by its index', () => {
   expect(wrong({ ...fine, words: ['a', 'abc'] })).toMatch(/\* each value in holders\[2\]\.words must be/);
   for (const value of [null, 1, 'a', [], [fine]]) expect(wrong(value)).toMatch(/\* holders\[2\] must be a JSON object/);
   for (const key of ['__proto__', 'constructor']) expect(wrong(JSON.parse(`{"${key}":{}}`))).toContain(`holders[2].${key} is not a field`);
+});
+
+it('checks lists within lists, and looks at no more elements than it takes to name twenty', () => {
+  class Shelf {
+    @NestedList(() => Holder, { bounds: { minItems: 0, maxItems: 3 } })
+    holders!: Holder[];
+  }
+  class House {
+    @NestedList(() => Shelf, { bounds: { minItems: 1, maxItems: 100_000 } })
+    shelves!: Shelf[];
+  }
+  const shelf = { holders: [{ inner: { name: 'a' } }, { inner: { name: 'abcd' } }] };
+  expect(() => checked(House, { shelves: [{ holders: [] }, shelf] })).toThrow(/\* shelves\[1\]\.holders\[1\]\.inner\.name must/);
+  expect(() => checked(House, { shelves: [{ holders: Array(4) }] })).toThrow(/\* shelves\[0\]\.holders has 4 elements/);
+  const steps = checking(House, { shelves: Array(100_000).fill({}) });
+  let taken = 0;
+  expect(() => {
+    while (!steps.next().done) taken++;
+  }).toThrow(/shelves\[19\].*\n.*and more/);
+  expect(taken).toBe(21);
 });
 
 it('knows no other fields, also not those that every object has', () => {

@@ -2,7 +2,8 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { Body } from '@nestjs/common';
 import { type ValidationError, validateSync } from 'class-validator';
 import { ApiError } from './api-error.js';
-import { fieldsOf, isPlainObject, nestedType } from './shape.js';
+import { inTurns } from './in-turns.js';
+import { fieldsOf, isPlainObject, type ListBounds, nestedType } from './shape.js';
 
 /** The request's body, as an instance of the parameter's class: defaults filled in, then checked. */
 export function Payload(): ParameterDecorator {
@@ -10,31 +11,67 @@ export function Payload(): ParameterDecorator {
 }
 
 class BodyPipe implements PipeTransform {
-  transform(value: unknown, { metatype }: ArgumentMetadata): object {
+  async transform(value: unknown, { metatype }: ArgumentMetadata): Promise<object> {
     if (value === undefined)
       throw new ApiError(
         'MalformedPayload',
         'This operation needs a JSON object as its body; send it with `content-type: application/json`',
       );
-    return checked(metatype as new () => object, value);
+    return inTurns(checking(metatype as new () => object, value));
   }
 }
 
 const MOST_PROBLEMS = 20;
 
-/** An instance of `type` made of `value`. Throws InputValidationError naming every field that is wrong (the first 20) and the fix. */
-export function checked<T extends object>(type: new () => T, value: unknown): T {
+/**
+ * Makes an instance of `type` of `value`, in as many steps as its lists have elements. Throws InputValidationError naming every field
+ * that is wrong (the first 20) and the fix; what comes after those is not looked at.
+ */
+export function* checking<T extends object>(type: new () => T, value: unknown): Generator<void, T> {
   const problems: string[] = [];
-  const instance = instantiate(type, value, '', problems);
-  if (problems.length === 0) problems.push(...flatten(validateSync(instance, { forbidUnknownValues: false, stopAtFirstError: true })));
+  const instance = yield* check(type, value, '', problems);
   if (problems.length === 0) return instance;
   const more = problems.length > MOST_PROBLEMS ? ['… and more'] : [];
   const list = [...problems.slice(0, MOST_PROBLEMS), ...more].map((problem) => `  * ${problem}`).join('\n');
   throw new ApiError('InputValidationError', `The body is not what this operation takes:\n\n${list}`);
 }
 
+/** All steps at once: for a body without long lists. */
+export function checked<T extends object>(type: new () => T, value: unknown): T {
+  const steps = checking(type, value);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** A list of objects within the body, whose elements are not looked at yet. */
+interface OpenList {
+  type: new () => object;
+  path: string;
+  given: unknown[];
+  elements: object[];
+}
+
+/** `path` is empty, or leads to the object and ends in a dot. */
+function* check<T extends object>(type: new () => T, value: unknown, path: string, problems: string[]): Generator<void, T> {
+  const before = problems.length;
+  const lists: OpenList[] = [];
+  const instance = instantiate(type, value, path, problems, lists);
+  if (problems.length > before) return instance;
+  problems.push(...flatten(validateSync(instance, { forbidUnknownValues: false, stopAtFirstError: true }), path));
+  for (const { type, path, given, elements } of lists) {
+    for (const [index, element] of given.entries()) {
+      if (problems.length > MOST_PROBLEMS) return instance;
+      elements.push(yield* check(type, element, `${path}[${index}].`, problems));
+      yield;
+    }
+  }
+  return instance;
+}
+
 /** Only declared fields are copied, so a key such as `__proto__` or `constructor` never reaches an object of ours. */
-function instantiate<T extends object>(type: new () => T, value: unknown, path: string, problems: string[]): T {
+function instantiate<T extends object>(type: new () => T, value: unknown, path: string, problems: string[], lists: OpenList[]): T {
   const instance = new type();
   const fields = fieldsOf(type);
   for (const [key, defaultValue] of fields) {
@@ -50,35 +87,38 @@ function instantiate<T extends object>(type: new () => T, value: unknown, path: 
       problems.push(`${path}${key.slice(0, 100)} is not a field of this object; known are: ${[...fields.keys()].join(', ')}`);
       continue;
     }
-    (instance as Record<string, unknown>)[key] = instantiateField(type, key, given, path + key, problems);
+    const { type: inner, bounds } = nestedType(type, key) ?? {};
+    let made: unknown = given;
+    if (inner && bounds && Array.isArray(given)) made = openList(inner, bounds, given, path + key, problems, lists);
+    else if (inner && !bounds && isPlainObject(given)) made = instantiate(inner, given, `${path}${key}.`, problems, lists);
+    (instance as Record<string, unknown>)[key] = made;
   }
   return instance;
 }
 
-/** A list of the wrong length is refused before anything is made of it. What is of another kind is left to the checks. */
-function instantiateField(holder: new () => object, key: string, given: unknown, path: string, problems: string[]): unknown {
-  const { type, bounds } = nestedType(holder, key) ?? {};
-  if (type && !bounds && isPlainObject(given)) return instantiate(type, given, `${path}.`, problems);
-  if (!type || !bounds || !Array.isArray(given)) return given;
-  const { minItems, maxItems } = bounds;
-  if (given.length < minItems || given.length > maxItems) {
-    problems.push(`${path} has ${given.length} elements; this operation takes ${minItems} to ${maxItems}`);
-    return [];
-  }
-  const isEnough = () => problems.length > MOST_PROBLEMS;
-  return given.map((item, index) => (isEnough() ? undefined : instantiate(type, item, `${path}[${index}].`, problems)));
+/** A list of the wrong length is refused before anything is made of it. */
+function openList(
+  type: new () => object,
+  { minItems, maxItems }: ListBounds,
+  given: unknown[],
+  path: string,
+  problems: string[],
+  lists: OpenList[],
+): object[] {
+  const elements: object[] = [];
+  if (given.length >= minItems && given.length <= maxItems) lists.push({ type, path, given, elements });
+  else problems.push(`${path} has ${given.length} elements; this operation takes ${minItems} to ${maxItems}`);
+  return elements;
+}
+
+function flatten(errors: ValidationError[], path: string): string[] {
+  return errors.flatMap((error) => {
+    const own = Object.values(error.constraints ?? {}).map((message) => located(message, path));
+    return [...own, ...flatten(error.children ?? [], `${path}${error.property}.`)];
+  });
 }
 
 function located(message: string, path: string): string {
   const each = 'each value in ';
   return message.startsWith(each) ? each + path + message.slice(each.length) : path + message;
-}
-
-/** Of an error in an element of a list the target is the list. */
-function flatten(errors: ValidationError[], path = ''): string[] {
-  return errors.flatMap((error) => {
-    const own = Object.values(error.constraints ?? {}).map((message) => located(message, path && `${path}.`));
-    const inner = Array.isArray(error.target) ? `${path}[${error.property}]` : `${path}${path && '.'}${error.property}`;
-    return [...own, ...flatten(error.children ?? [], inner)];
-  });
 }

@@ -34,7 +34,7 @@ interface Common {
   default?: unknown;
 }
 
-interface ListBounds {
+export interface ListBounds {
   minItems: number;
   maxItems: number;
 }
@@ -143,11 +143,11 @@ export function Nested(type: () => new () => object, options: Common = {}): Prop
   ]);
 }
 
-/** A list of objects of one class; in requests it has bounds, without which nothing would be checked. */
+/** A list of objects of one class. In a request it needs bounds: without them its elements are not checked. */
 export function NestedList(type: () => new () => object, options: Common & { bounds?: ListBounds } = {}): PropertyDecorator {
   const { bounds, description } = options;
   const schema = { type: () => type(), isArray: true, description, ...bounds };
-  return field(options, schema, bounds ? [nested(type, bounds), IsArray(), ValidateNested({ each: true })] : []);
+  return field(options, schema, bounds ? [nested(type, bounds), IsArray()] : []);
 }
 
 function field(common: Common, schema: Record<string, unknown>, checks: PropertyDecorator[]): PropertyDecorator {

@@ -17,7 +17,7 @@ class NamedDefinition {
   task!: TaskDefinitionResponse;
 }
 
-class NamedStatus {
+export class NamedStatus {
   @Text({ rule: SLUGID })
   taskId!: string;
 

@@ -14,7 +14,7 @@ import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service
 import { ClaimWorkService } from './claims/claim-work.service.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { CHANGE_PRIORITY_SCOPES, ControlTaskService, steeringScopes } from './control-task.service.js';
-import { CREATE_TASK_SCOPES, CreateTaskService } from './create-task.service.js';
+import { CreateTaskService } from './create-task.service.js';
 import { FindTask } from './find-task.service.js';
 import { PriorityRequest } from './lists.dto.js';
 import { ResolveRunService } from './resolve-run.service.js';
@@ -31,6 +31,7 @@ import {
   TaskReclaim,
   TaskStatusResponse,
 } from './task.dto.js';
+import { CREATE_TASK_SCOPES } from './task-creation.js';
 import { statusOf } from './task-status.js';
 
 const TaskId = () => UrlParam('taskId', SLUGID);

@@ -7,6 +7,7 @@ import { LendCredentials } from './claims/lend-credentials.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ControlTaskService } from './control-task.service.js';
 import { CreateTaskService } from './create-task.service.js';
+import { CreateTasksService } from './create-tasks.service.js';
 import { FindTask } from './find-task.service.js';
 import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
@@ -25,6 +26,7 @@ import { TaskListsController } from './task-lists.controller.js';
   providers: [
     FindTask,
     CreateTaskService,
+    CreateTasksService,
     ListTasks,
     ListQueue,
     TaskGroupService,

@@ -9,6 +9,8 @@ import { Operation } from '../http/operation.decorator.js';
 import { ContinuationToken, Limit } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
+import { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
+import { CreateTasksService } from './create-tasks.service.js';
 import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
 import {
@@ -19,6 +21,7 @@ import {
   StatusesResponse,
   TaskIdsRequest,
 } from './lists.dto.js';
+import { CREATE_TASK_SCOPES } from './task-creation.js';
 
 function each(scope: string): ScopeTemplate {
   return { AllOf: [{ for: 'taskId', in: 'taskIds', each: `${scope}:<taskId>` }] };
@@ -28,13 +31,19 @@ const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
 const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
 
-/** Reads of many tasks at once. */
+const CREATE_TASKS = `All tasks are created in one transaction, or none is, and the refusal names \`tasks[<index>]\`. They may depend on one another in any
+order, but not in a circle, and on tasks that exist: 20 000 dependencies in all. Each is held to what createTask requires; a task that exists
+already by the same definition is answered as it is, so a request can be repeated. They become pending at one moment: between tasks of
+the same priority that do not depend on one another there is no order.`;
+
+/** Many tasks at once. */
 @ApiTags('queue: tasks')
 @Controller('api/queue/v1')
 export class TaskListsController {
   constructor(
     private readonly lists: ListTasks,
     private readonly queue: ListQueue,
+    private readonly creation: CreateTasksService,
   ) {}
 
   @Post('tasks')
@@ -61,6 +70,19 @@ export class TaskListsController {
   ): Promise<StatusesResponse> {
     caller.require(each('queue:status'), { taskIds });
     return this.lists.statuses(taskIds, { limit, token });
+  }
+
+  @Post('tasks/create')
+  @RequireScopes({ for: 'task', in: 'tasks', each: CREATE_TASK_SCOPES })
+  @Operation({
+    summary: 'Create many tasks, or none',
+    description: CREATE_TASKS,
+    stability: 'experimental',
+    response: CreateTasksResponse,
+    errors: [...BODY, 'InputError', 'RequestConflict'],
+  })
+  createTasks(@CallerOf() caller: Caller, @Payload() request: CreateTasksRequest): Promise<CreateTasksResponse> {
+    return this.creation.createTasks(request, caller);
   }
 
   @Get('task/:taskId/dependents')

@@ -1,0 +1,18 @@
+import { statement } from '../../postgres/sql.js';
+
+/**
+ * Takes possession of the ids of new tasks, in one order for everybody, and answers those that nobody had before; whoever is
+ * creating one of them at this moment is waited for.
+ * $1 task_ids, $2 definitions, $3 digests, $4 scopes as JSON, $5 retries, $6 expires
+ */
+export const insertDefinitions = statement<{ taskId: string }>(
+  'insert-definitions',
+  `
+insert into task_definition (task_id, definition, digest, scopes, retries, expires)
+select task_id, definition::json, digest, array(select json_array_elements_text(scopes::json)), retries, expires
+  from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::smallint[], $6::timestamptz[])
+       as given (task_id, definition, digest, scopes, retries, expires)
+ order by task_id collate "C"
+on conflict do nothing
+returning task_id as "taskId"`,
+);

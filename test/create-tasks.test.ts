@@ -545,6 +545,22 @@ describe('at the same moment', () => {
     }
   });
 
+  it('batches, and createTask for their tasks one after the other, which depend on one another', async () => {
+    for (let round = 0; round < 8; round++) {
+      const chain = times(30, () => item());
+      for (const [index, one] of chain.entries()) if (index > 0) one.task.dependencies = [chain[index - 1]!.taskId];
+      const singly = async () => {
+        for (const { taskId, task } of chain) await ok(tasks.put(taskId, task));
+      };
+      const batches = times(3, async (n) => {
+        await new Promise((done) => setTimeout(done, 20 * round * n));
+        return create(shuffled(chain));
+      });
+      await Promise.all([singly(), ...batches]);
+      for (const { taskId } of chain) await tasks.run('completed', taskId); // link by link: no edge is missing or left over
+    }
+  });
+
   it('batches of two schedulers for the same new groups: one has them all', async () => {
     for (let round = 0; round < 10; round++) {
       const groups = times(5, slugid);
@@ -597,6 +613,11 @@ describe('at the same moment', () => {
       );
       expect(rows).toEqual([{ state: 'pending', unsatisfied: 0, count: '60' }]);
     }
+  });
+
+  it('nobody has waited in a circle, which Postgres would have ended after a second', async () => {
+    const { rows } = await test.database.pool.query('select deadlocks from pg_stat_database where datname = current_database()');
+    expect(rows).toEqual([{ deadlocks: '0' }]);
   });
 });
 

@@ -7,7 +7,7 @@ import { Latencies, Load } from './load.js';
 
 /*
  * `npm run bench`: starts the service as users do (its own process, embedded Postgres with fsync on, or DATABASE_URL) and
- * measures creates, and whole cycles: claimWork, one reclaimTask, reportCompleted, the last two with the credentials that were
+ * measures creates, one by one and in batches, and whole cycles: claimWork, one reclaimTask, reportCompleted, the last two with the credentials that were
  * lent. Prints a table and writes bench.json. Read ratios between rows of one run: machines differ, and this one shares its
  * cores with the load.
  */
@@ -15,6 +15,7 @@ import { Latencies, Load } from './load.js';
 const TASKS = Number(process.env.BENCH_TASKS ?? 2_000);
 const CONCURRENCIES = [1, 8, 32];
 const BATCHES = [1, 8];
+const MOST_IN_A_BATCH = 3_000;
 
 interface Row {
   what: string;
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
         load.close();
       }
     }
+    for (const dependencies of [0, 4]) rows.push(await batches(new Load(service.url, service.credentials, 1), dependencies));
   } finally {
     await service.stop();
   }
@@ -51,6 +53,17 @@ async function creates(load: Load, queue: string, concurrency: number, count: nu
     while (left-- > 0) await create.time(() => load.createTask(queue));
   });
   return { what: 'create', concurrency, batch: 1, perSecond: Math.round(count / seconds), create: create.summary() };
+}
+
+/** Five requests, each of as many tasks as one may create. */
+async function batches(load: Load, dependencies: number): Promise<Row> {
+  const create = new Latencies();
+  const seconds = await timed(1, async () => {
+    for (let n = 0; n < 5; n++) await create.time(() => load.createTasks(`bench/d${dependencies}`, MOST_IN_A_BATCH, dependencies));
+  });
+  load.close();
+  const perSecond = Math.round((5 * MOST_IN_A_BATCH) / seconds);
+  return { what: `${dependencies} edges a task`, concurrency: 1, batch: MOST_IN_A_BATCH, perSecond, create: create.summary() };
 }
 
 async function cycles(load: Load, queue: string, concurrency: number, batch: number): Promise<Row> {

@@ -54,6 +54,16 @@ export class Load {
     return this.call('PUT', `task/${slugid()}`, this.credentials, task);
   }
 
+  /** As many tasks, each of which depends on up to so many before it, in one request. */
+  createTasks(taskQueueId: string, count: number, dependencies: number): Promise<unknown> {
+    const taskIds = Array.from({ length: count }, () => slugid());
+    const payload = { command: ['/bin/sh', '-c', 'true'], env: { DATA: 'x'.repeat(1_200) } };
+    const before = (index: number) => taskIds.slice(Math.max(0, index - dependencies), index);
+    const task = (index: number) => definition({ taskQueueId, taskGroupId: this.group, payload, dependencies: before(index) });
+    const tasks = taskIds.map((taskId, index) => ({ taskId, task: task(index) }));
+    return this.call('POST', 'tasks/create', this.credentials, { tasks });
+  }
+
   async claimWork(taskQueueId: string, workerId: string, tasks: number): Promise<Claim[]> {
     const body = { workerGroup: 'bench', workerId, tasks };
     const answer = await this.call<{ tasks: Claim[] }>('POST', `claim-work/${encodeURIComponent(taskQueueId)}`, this.credentials, body);

@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
-import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { inTurns } from '../http/in-turns.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import type { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
-import { findCycle } from './dependency-cycle.js';
 import { rankOf } from './priority.js';
 import { findDigests } from './sql/find-digests.js';
 import { holdGroups } from './sql/hold-groups.js';
@@ -17,24 +15,14 @@ import { insertTasks } from './sql/insert-tasks.js';
 import { listStatuses } from './sql/list-statuses.js';
 import { lockDependencies } from './sql/lock-dependencies.js';
 import type { TaskRow } from './sql/task-columns.js';
-import {
-  assertSame,
-  assertTakes,
-  authorizedDefinition,
-  dependenciesOf,
-  type NewTask,
-  newTask,
-  type RequiredTask,
-} from './task-creation.js';
-import type { StoredDefinition } from './task-definition.js';
+import { checkBatch, type NumberedTask, refusedAs } from './task-batch.js';
+import { assertSame, assertTakes, dependenciesOf, type NewTask, type RequiredTask } from './task-creation.js';
 import { statusOf } from './task-status.js';
 
-/** Who reports on a task that the batch depends on waits for as long as it takes to write all edges. */
-const MOST_EDGES = 20_000;
-
-/** A new task of a batch, and its place in the request, by which refusals name it. */
-type Numbered = NewTask & { index: number };
 type Found = Map<string, RequiredTask>;
+
+/** Somebody has created a task that others of the batch depend on, since we looked. */
+class Overtaken extends Error {}
 
 /**
  * Creates many tasks or none. Everybody locks in one order, so that batches wait for one another and for createTask but never in
@@ -50,45 +38,39 @@ export class CreateTasksService {
 
   /** Tasks that exist already by the same definition are answered as they are, so that a batch can be repeated. */
   async createTasks({ tasks }: CreateTasksRequest, caller: Caller): Promise<CreateTasksResponse> {
-    const batch = await inTurns(this.check(tasks, caller));
-    refuseTwice(batch);
-    refuseEdges(batch);
-    const rows = await this.sql.transaction((runner) => this.insert(batch, runner));
+    const rows = await this.insert(await inTurns(checkBatch(tasks, caller, this.config)));
     const pending = [...rows.values()].filter(({ state }) => state === 'pending');
     for (const taskQueueId of new Set(pending.map((row) => row.taskQueueId))) this.desk.announce(taskQueueId);
     return { tasks: tasks.map(({ taskId }) => ({ taskId, status: statusOf(rows.get(taskId)!) })) };
   }
 
-  /** All scopes first: who may not create one of the tasks learns nothing else. */
-  private *check(tasks: CreateTasksRequest['tasks'], caller: Caller): Generator<void, Numbered[]> {
-    const definitions: StoredDefinition[] = [];
-    for (const [index, { taskId, task }] of tasks.entries()) {
-      definitions.push(at(index, () => authorizedDefinition(taskId, task, caller)));
-      yield;
+  /** Each time it is overtaken there is one task less by which it can be. */
+  private async insert(batch: NumberedTask[]): Promise<Map<string, TaskRow>> {
+    for (;;) {
+      try {
+        return await this.sql.transaction((runner) => this.tryInsert(batch, runner));
+      } catch (error) {
+        if (!(error instanceof Overtaken)) throw error;
+      }
     }
-    const batch: Numbered[] = [];
-    for (const [index, definition] of definitions.entries()) {
-      batch.push({ ...at(index, () => newTask(tasks[index]!.taskId, definition, this.config)), index });
-      yield;
-    }
-    return batch;
   }
 
-  private async insert(batch: Numbered[], runner: Runner): Promise<Map<string, TaskRow>> {
+  private async tryInsert(batch: NumberedTask[], runner: Runner): Promise<Map<string, TaskRow>> {
     const required = [...new Set(batch.flatMap(({ definition }) => definition.dependencies))];
-    let found = await lock(required, runner);
+    const found = await lock(required, runner);
     await joinGroups(batch, runner);
     const known = await takeIds(batch, runner);
+    // its creator may hold it and wait for an id of ours: to lock it now would be out of order
+    if (required.some((taskId) => known.has(taskId) && !found.has(taskId))) throw new Overtaken();
     const fresh = batch.filter(({ taskId }) => !known.has(taskId));
-    if (known.size > 0) found = await lock(required, runner); // some of them may not have been there at the first look
-    const created = await this.insertFresh(fresh, found, runner);
+    const created = fresh.length > 0 ? await this.insertFresh(fresh, found, runner) : [];
     const before = known.size > 0 ? await runner.query(listStatuses, [[...known], '', known.size]) : [];
     return new Map([...created, ...before].map((row) => [row.taskId, row]));
   }
 
-  private async insertFresh(fresh: Numbered[], found: Found, runner: Runner): Promise<TaskRow[]> {
+  private async insertFresh(fresh: NumberedTask[], found: Found, runner: Runner): Promise<TaskRow[]> {
     for (const { taskId, definition } of fresh) found.set(taskId, { state: 'unscheduled', expires: new Date(definition.expires) });
-    const waiting = fresh.map((task) => ({ task, ...at(task.index, () => dependenciesOf(task, found)) }));
+    const waiting = fresh.map((task) => ({ task, ...refusedAs(task.index, () => dependenciesOf(task, found)) }));
     const edges = waiting.flatMap(({ task, edges }) => edges.map((edge) => ({ ...edge, task })));
     const needed = new Set(edges.map(({ required }) => required));
     const rows = await runner.query(insertTasks, [
@@ -116,26 +98,26 @@ async function lock(taskIds: string[], runner: Runner): Promise<Found> {
 }
 
 /** Throws RequestConflict if a group does not take its tasks. A new group belongs to the scheduler of its first task. */
-async function joinGroups(batch: Numbered[], runner: Runner): Promise<void> {
+async function joinGroups(batch: NumberedTask[], runner: Runner): Promise<void> {
   const schedulers = new Map(batch.toReversed().map(({ definition }) => [definition.taskGroupId, definition.schedulerId]));
   const taskGroupIds = [...schedulers.keys()];
   for (let tries = 1; tries <= 3; tries++) {
     await runner.query(insertGroups, [taskGroupIds, [...schedulers.values()]]);
     const groups = new Map((await runner.query(holdGroups, [taskGroupIds])).map((group) => [group.taskGroupId, group]));
-    for (const { index, definition } of batch) at(index, () => assertTakes(groups.get(definition.taskGroupId), definition));
+    for (const { index, definition } of batch) refusedAs(index, () => assertTakes(groups.get(definition.taskGroupId), definition));
     if (groups.size === taskGroupIds.length) return;
   }
   throw new Error('groups of a batch came and went three times');
 }
 
 /** Stores the definitions that are new and answers the ids that are not. Throws RequestConflict if one has another definition. */
-async function takeIds(batch: Numbered[], runner: Runner): Promise<Set<string>> {
+async function takeIds(batch: NumberedTask[], runner: Runner): Promise<Set<string>> {
   const taken = new Set((await runner.query(insertDefinitions, definitionColumns(batch))).map(({ taskId }) => taskId));
   const known = batch.filter(({ taskId }) => !taken.has(taskId));
   if (known.length === 0) return new Set();
   const digests = await runner.query(findDigests, [known.map(({ taskId }) => taskId)]);
   const digestOf = new Map(digests.map(({ taskId, digest }) => [taskId, digest]));
-  for (const task of known) at(task.index, () => assertSame(task, digestOf.get(task.taskId)));
+  for (const task of known) refusedAs(task.index, () => assertSame(task, digestOf.get(task.taskId)));
   return new Set(digestOf.keys());
 }
 
@@ -164,35 +146,4 @@ function taskColumns(batch: NewTask[]): unknown[] {
     of(({ deadline }) => deadline),
     of(({ expires }) => expires),
   ];
-}
-
-/** What is refused of a task is refused by its place in the request. */
-function at<T>(index: number, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (error instanceof ApiError) throw new ApiError(error.code, `tasks[${index}]: ${error.message}`);
-    throw error;
-  }
-}
-
-function refuseTwice(batch: Numbered[]): void {
-  const first = new Map<string, number>();
-  for (const { taskId, index } of batch) {
-    const other = first.get(taskId);
-    if (other !== undefined) throw new ApiError('InputError', `tasks[${index}] has the task id of tasks[${other}]; each needs its own`);
-    first.set(taskId, index);
-  }
-}
-
-function refuseEdges(batch: Numbered[]): void {
-  const edges = batch.reduce((sum, { definition }) => sum + definition.dependencies.length, 0);
-  if (edges > MOST_EDGES) {
-    throw new ApiError('InputError', `The tasks have ${edges} dependencies; a request may have ${MOST_EDGES}: create them in parts`);
-  }
-  const circle = findCycle(batch.map(({ taskId, definition: { dependencies } }) => ({ taskId, dependencies })));
-  if (!circle) return;
-  const named = circle.slice(0, 20).map((index) => `tasks[${index}]`);
-  const way = [...named, ...(circle.length > 20 ? [`${circle.length - 20} more`] : []), `tasks[${circle[0]}]`].join(' on ');
-  throw new ApiError('InputError', `The tasks depend on one another in a circle, and none could ever start: ${way}; leave one out`);
 }

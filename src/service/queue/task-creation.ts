@@ -48,17 +48,19 @@ export function authorizedDefinition(taskId: string, request: CreateTaskRequest,
   return definition;
 }
 
+export type Limits = Pick<Config, 'taskMaxDependencies' | 'maxTaskDeadlineDays'>;
+
 /** Throws InputError for what would be a mistake now, whatever is stored. */
-export function newTask(taskId: string, definition: StoredDefinition, config: Config): NewTask {
+export function newTask(taskId: string, definition: StoredDefinition, limits: Limits): NewTask {
   const { scopes, dependencies } = definition;
   assertNoDoubleStar(scopes);
-  if (dependencies.length > config.taskMaxDependencies) {
+  if (dependencies.length > limits.taskMaxDependencies) {
     throw new ApiError(
       'InputError',
-      `The task has ${dependencies.length} dependencies; this service allows ${config.taskMaxDependencies} (TASK_MAX_DEPENDENCIES)`,
+      `The task has ${dependencies.length} dependencies; this service allows ${limits.taskMaxDependencies} (TASK_MAX_DEPENDENCIES)`,
     );
   }
-  assertTimely(definition, Date.now(), config.maxTaskDeadlineDays);
+  assertTimely(definition, Date.now(), limits.maxTaskDeadlineDays);
   return { taskId, definition, digest: digestOf(definition) };
 }
 

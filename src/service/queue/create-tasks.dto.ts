@@ -3,7 +3,7 @@ import { Nested, NestedList, Text } from '../http/shape.js';
 import { NamedStatus } from './lists.dto.js';
 import { CreateTaskRequest } from './task.dto.js';
 
-/** Each has a definition of its own to be read, checked and written; 3 000 keep one statement below half a second. */
+/** Each has a definition of its own to be read, checked and written: 3 000 take a second or two, and one transaction of about one. */
 const MOST_TASKS = 3_000;
 
 class NewTaskRequest {

@@ -46,11 +46,11 @@ export class CreateTasksService {
 
   /** Each time it is overtaken there is one task less by which it can be. */
   private async insert(batch: NumberedTask[]): Promise<Map<string, TaskRow>> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       try {
         return await this.sql.transaction((runner) => this.tryInsert(batch, runner));
       } catch (error) {
-        if (!(error instanceof Overtaken)) throw error;
+        if (!(error instanceof Overtaken) || tries > batch.length) throw error;
       }
     }
   }

@@ -35,8 +35,9 @@ export class Caller {
   ) {}
 
   holds(expression: ScopeExpression): boolean {
-    if (typeof expression === 'string') return holdsScope(this.scopes, expression);
-    this.normal ??= normalizeScopes(this.scopes); // once: a batch of tasks asks for each of them
+    // one question about one scope is not worth sorting for; a batch of tasks asks thousands of them, and sorts once
+    if (typeof expression === 'string' && !this.normal) return holdsScope(this.scopes, expression);
+    this.normal ??= normalizeScopes(this.scopes);
     return isSatisfiedByNormal(this.normal, expression);
   }
 

@@ -7,8 +7,11 @@ export const ERRORS = {
   AuthenticationFailed: { status: 401, when: 'credentials were sent and are not good, or no longer' },
   InsufficientScopes: { status: 403, when: 'the caller, known or anonymous, lacks scopes' },
   ResourceNotFound: { status: 404, when: 'the thing named in the URL does not exist' },
+  NoMatchingMethod: { status: 406, when: 'we know none of the methods that the caller accepts' },
   RequestConflict: { status: 409, when: 'the request contradicts the state of the thing it is about' },
-  InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB' },
+  ResourceExpired: { status: 410, when: 'the artifact has expired' },
+  InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB, or an artifact larger than it may be' },
+  RangeNotSatisfiable: { status: 416, when: 'there are no bytes in the range that was asked for' },
   InternalServerError: { status: 500, when: 'we failed; the incident id finds it in the log' },
 } as const satisfies Record<string, { status: number; when: string }>;
 

@@ -1,5 +1,5 @@
-import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
-import { Body } from '@nestjs/common';
+import { type ArgumentMetadata, applyDecorators, Body, type PipeTransform } from '@nestjs/common';
+import { ApiBody, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
 import { type ValidationError, validateSync } from 'class-validator';
 import { ApiError } from './api-error.js';
 import { inTurns } from './in-turns.js';
@@ -10,15 +10,45 @@ export function Payload(): ParameterDecorator {
   return Body(new BodyPipe());
 }
 
+type Classes = Record<string, new () => object>;
+
+/** Documents a body that is of one of several classes; `field` says which. */
+export function ApiOneOf(classes: Classes): MethodDecorator {
+  const models = Object.values(classes);
+  const oneOf = models.map((model) => ({ $ref: getSchemaPath(model) }));
+  return applyDecorators(ApiExtraModels(...models), ApiBody({ required: true, schema: { oneOf } }));
+}
+
+/** The request's body, as an instance of the class that its `field` names. */
+export function PayloadByField(field: string, classes: Classes): ParameterDecorator {
+  return Body(new OneOfPipe(field, classes));
+}
+
+class OneOfPipe implements PipeTransform {
+  constructor(
+    private readonly field: string,
+    private readonly classes: Classes,
+  ) {}
+
+  transform(value: unknown): Promise<object> {
+    const word = (value as Record<string, unknown> | undefined)?.[this.field];
+    const type = typeof word === 'string' && Object.hasOwn(this.classes, word) ? this.classes[word] : undefined;
+    if (type) return inTurns(checking(type, value));
+    if (value === undefined) throw noBody();
+    const known = Object.keys(this.classes).join(', ');
+    throw new ApiError('InputValidationError', `The body is not what this operation takes: ${this.field} must be one of ${known}`);
+  }
+}
+
 class BodyPipe implements PipeTransform {
-  async transform(value: unknown, { metatype }: ArgumentMetadata): Promise<object> {
-    if (value === undefined)
-      throw new ApiError(
-        'MalformedPayload',
-        'This operation needs a JSON object as its body; send it with `content-type: application/json`',
-      );
+  transform(value: unknown, { metatype }: ArgumentMetadata): Promise<object> {
+    if (value === undefined) throw noBody();
     return inTurns(checking(metatype as new () => object, value));
   }
+}
+
+function noBody(): ApiError {
+  return new ApiError('MalformedPayload', 'This operation needs a JSON object as its body; send it with `content-type: application/json`');
 }
 
 const MOST_PROBLEMS = 20;

@@ -9,6 +9,7 @@ import { ApiError } from './api-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
+import { streamBodies } from './streamed-body.js';
 
 const BODY_LIMIT = 10 * 1024 * 1024;
 
@@ -25,12 +26,13 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
     forceCloseConnections: 'idle',
     genReqId: () => randomUUID(),
     frameworkErrors: refuseUrl,
-    rewriteUrl: (request: { url?: string }) => encodeTaskQueueSlash(request.url ?? '/'),
+    rewriteUrl: (request: { url?: string }) => encodeSlashes(request.url ?? '/'),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
   readBodies(fastify);
   logRequests(fastify); // first, so that it hears of requests that a later hook answers
+  streamBodies(fastify);
   addHeaders(fastify);
   compressAnswers(fastify);
   return adapter;
@@ -42,9 +44,23 @@ const TASK_QUEUE_PATHS = [
   /^(\/api\/queue\/v1\/task-queues\/[^/?]+)\/([^/?]+\/(?:counts|pending|claimed)\/?(?:\?|$))/,
 ];
 
-/** Clients send a task queue's id as one encoded segment; upstream's wildcard also takes a literal slash here, so do we. */
-function encodeTaskQueueSlash(url: string): string {
-  return TASK_QUEUE_PATHS.reduce((path, pattern) => path.replace(pattern, '$1%2F$2'), url);
+/** What ends in a name with slashes: that of an artifact, or of an object. */
+const NAME_PATHS = [
+  /^(\/api\/queue\/v1\/task\/[^/?]+\/(?:runs\/[^/?]+\/)?(?:artifacts|artifact-info|artifact-content)\/)([^?]*[^/?])(\/?(?:\?.*)?)$/,
+  /^(\/api\/object\/v1\/(?:upload|finish-upload|start-download|download)\/)([^?]*[^/?])(\/?(?:\?.*)?)$/,
+];
+
+/**
+ * Clients send an id or a name as one encoded segment; upstream's wildcards also take literal slashes here, so do we. One slash at the
+ * very end is that of the path, as everywhere.
+ */
+function encodeSlashes(url: string): string {
+  const path = TASK_QUEUE_PATHS.reduce((path, pattern) => path.replace(pattern, '$1%2F$2'), url);
+  return NAME_PATHS.reduce(
+    (path, pattern) =>
+      path.replace(pattern, (_, before: string, name: string, after: string) => before + name.replaceAll('/', '%2F') + after),
+    path,
+  );
 }
 
 /** Only JSON is read as JSON; the bytes are kept, because Hawk's payload hash is over them. Anything else counts as no body. */

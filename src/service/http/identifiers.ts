@@ -29,6 +29,10 @@ export const ROLE_ID: Rule = {
   pattern: /^[\x21\x23-\x5b\x5d-\x7e]{1,1024}$/,
   description: 'a role id: printable ASCII without space, double quote and backslash, because assume:<roleId> is a scope',
 };
+export const ARTIFACT_NAME: Rule = {
+  pattern: /^[\x20-\x7e]{1,1024}$/,
+  description: 'an artifact name: 1 to 1024 printable ASCII characters',
+};
 export const SCOPE: Rule = {
   pattern: SCOPE_PATTERN,
   description: 'a scope: printable ASCII without space, double quote and backslash',

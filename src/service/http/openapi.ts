@@ -26,7 +26,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
   return document;
 }
 
-type Schema = { $ref?: string; properties?: Record<string, Schema>; allOf?: Schema[]; additionalProperties?: unknown };
+type Schema = { $ref?: string; properties?: Record<string, Schema>; allOf?: Schema[]; oneOf?: Schema[]; additionalProperties?: unknown };
 
 /** Bodies with unknown fields are refused, so the contract says that they have no others. */
 function closeRequests({ paths, components }: OpenAPIObject): void {
@@ -39,7 +39,8 @@ function closeRequests({ paths, components }: OpenAPIObject): void {
   };
   for (const path of Object.values(paths)) {
     for (const operation of Object.values(path) as { requestBody?: { content?: Record<string, { schema?: Schema }> } }[]) {
-      close(operation.requestBody?.content?.['application/json']?.schema);
+      const schema = operation.requestBody?.content?.['application/json']?.schema;
+      for (const one of schema?.oneOf ?? [schema]) close(one);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { applyDecorators, HttpCode } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiExtension, ApiOperation, ApiResponse, ApiSecurity } from '@nestjs/swagger';
+import { ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { ERRORS, type ErrorCode } from './api-error.js';
 import { ErrorResponse } from './error-response.dto.js';
@@ -14,10 +14,14 @@ export interface OperationOptions {
   response?: new () => object;
   /** The answer is a list of `response`. */
   isArray?: boolean;
-  status?: 200 | 204;
+  /** The answer is of one of these classes instead. */
+  oneOf?: readonly (new () => object)[];
+  status?: 200 | 204 | 303;
   stability?: 'stable' | 'experimental' | 'deprecated';
   /** Credentials are never looked at. */
   unsigned?: boolean;
+  /** The handler reads the body itself, as it comes. */
+  streamed?: boolean;
   /** Refusals beyond those that every operation may answer. */
   errors?: readonly ErrorCode[];
 }
@@ -27,30 +31,23 @@ const SIGNED: readonly ErrorCode[] = ['AuthenticationFailed', 'InsufficientScope
 
 /** Documents an operation: what it does, what it answers, how it refuses. Its name is the method's. */
 export function Operation(options: OperationOptions): MethodDecorator {
-  const {
-    summary,
-    description = '',
-    produces,
-    response,
-    isArray = false,
-    status = 200,
-    stability = 'stable',
-    unsigned = false,
-    errors = [],
-  } = options;
+  const { summary, description = '', status = 200, stability = 'stable', unsigned = false, streamed = false, oneOf, errors = [] } = options;
   return applyDecorators(
-    (target, key, descriptor) => RouteConfig({ operation: String(key) })(target, key, descriptor),
+    (target, key, descriptor) => RouteConfig({ operation: String(key), ...(streamed ? { streamed } : {}) })(target, key, descriptor),
     HttpCode(status),
     ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
     ApiExtension('x-stability', stability),
-    ApiResponse({ status, description: 'Success', ...(response ? { type: response, isArray } : {}), ...textOf(produces) }),
+    ...(oneOf ? [ApiExtraModels(...oneOf)] : []),
+    ApiResponse({ status, description: 'Success', ...answerOf(options) }),
     ...(unsigned ? [ApiSecurity({})] : []),
     ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors]),
   );
 }
 
-function textOf(contentType: string | undefined) {
-  return contentType === undefined ? {} : { content: { [contentType]: { schema: { type: 'string' as const } } } };
+function answerOf({ response, isArray = false, oneOf, produces }: OperationOptions) {
+  if (produces) return { content: { [produces]: { schema: { type: 'string' as const } } } };
+  if (oneOf) return { content: { 'application/json': { schema: { oneOf: oneOf.map((one) => ({ $ref: getSchemaPath(one) })) } } } };
+  return response ? { type: response, isArray } : {};
 }
 
 function refusals(codes: readonly ErrorCode[]): MethodDecorator[] {

@@ -14,7 +14,7 @@ export function RequireScopes(template: ScopeTemplate | null): MethodDecorator {
   return applyDecorators(SetMetadata(REQUIRED_SCOPES, template), ...documented);
 }
 
-/** Marks the operations in which a run's credentials decide about that run: reclaim and resolve. */
+/** Marks the operations in which a run's credentials decide about that run: reclaim, resolve, and leave an artifact. */
 export function OwnRun(): MethodDecorator {
   return SetMetadata(OWN_RUN, true);
 }

@@ -1,0 +1,59 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+/** Stands for the type of a body that nobody reads before the handler does. It is given by us, inside, so it is nobody else's. */
+const UNREAD = 'application/vnd.leasehold.unread';
+
+/** How long a sender may stand still. */
+const IDLE_MS = 60_000;
+
+/** How long we go on listening to what we have refused: who is hung up on at once may never read why. */
+const LINGER_MS = 5_000;
+
+/** Requests whose body may take as long as it keeps coming. */
+const patient = new WeakMap<Socket, FastifyRequest>();
+
+/** Bodies of operations that are declared `streamed` are left to the handler: neither read into memory nor limited here. */
+export function streamBodies(fastify: FastifyInstance): void {
+  fastify.addContentTypeParser(UNREAD, (_request, _body, done) => done(null, undefined));
+  fastify.addHook('onRequest', async (request) => {
+    if (isStreamed(request)) request.raw.headers['content-type'] = UNREAD;
+  });
+  fastify.addHook('onResponse', async (request) => {
+    if (isStreamed(request) && !request.raw.complete) linger(request.raw);
+  });
+  excusePatient(fastify.server as Server);
+}
+
+/**
+ * From here on the body may take longer than requests may: only standing still for a minute ends it. For who has proved that the
+ * bytes are wanted; anybody else could hold connections open by sending slowly.
+ */
+export function allowLongBody(request: FastifyRequest): void {
+  patient.set(request.raw.socket, request);
+  request.raw.setTimeout(IDLE_MS, () => request.raw.destroy(new Error('the body did not go on')));
+  request.raw.once('end', () => request.raw.socket.setTimeout(0)); // what is done with it may take longer
+}
+
+/** Reads on without keeping anything: a connection with half a body in it would be of no use for the caller's next request. */
+function linger(request: IncomingMessage): void {
+  request.resume();
+  setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, LINGER_MS).unref();
+}
+
+/** Node knows one limit for all requests of a server. It tells before it hangs up, and then the one who is told decides. */
+function excusePatient(server: Server): void {
+  const handlers = server.listeners('clientError') as ((error: NodeJS.ErrnoException, socket: Socket) => void)[];
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patient.get(socket)?.raw.complete === false) return;
+    for (const handle of handlers) handle(error, socket);
+  });
+}
+
+function isStreamed(request: FastifyRequest): boolean {
+  return (request.routeOptions?.config as { streamed?: boolean } | undefined)?.streamed === true;
+}

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isArtifactClientId } from '../../credentials/artifact-grant.js';
 import { CredentialError } from '../../credentials/credential-error.js';
 import {
   createArtifactScope,
@@ -41,7 +42,7 @@ export class AuthenticateService extends Authenticator {
     try {
       const identity = identify(request, this.registry, now);
       if (!identity) return { caller: this.anonymous(now), anonymous: true };
-      const caller = identity.issuer === QUEUE_ISSUER ? await this.run(identity, ownRun) : this.client(identity, now);
+      const caller = isOfRun(identity) ? await this.run(identity, ownRun) : this.client(identity, now);
       return { caller, anonymous: false, ...(identity.hash === undefined ? {} : { hash: identity.hash }) };
     } catch (error) {
       if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
@@ -71,7 +72,10 @@ export class AuthenticateService extends Authenticator {
     if (!holder) throw new CredentialError(`Client with clientId '${QUEUE_ISSUER}' not found`);
     identity.verifyMac();
     const own = ownRun?.taskId === holder.taskId && Number(ownRun.runId) === holder.runId;
-    const scopes = own && authorizedScopes === undefined ? ownRunScopes(holder) : await this.runScopes(identity, holder, own);
+    const scopes =
+      own && authorizedScopes === undefined
+        ? [...ownRunScopes(holder), createArtifactScope(holder)]
+        : await this.runScopes(identity, holder, own);
     return new Caller(clientId, scopes, expires, holder);
   }
 
@@ -100,4 +104,9 @@ export class AuthenticateService extends Authenticator {
     client.lastUsed = new Date(now);
     this.sql.query(touchClient, [clientId]).catch(() => undefined);
   }
+}
+
+/** What the queue signs is of a run, or of one artifact; the latter holds no more than what its certificate says. */
+function isOfRun({ issuer, clientId }: Identity): boolean {
+  return issuer === QUEUE_ISSUER && !isArtifactClientId(clientId);
 }

@@ -12,6 +12,7 @@ const ROOMS = {
   'service/purge-cache': ['service/http'],
   'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet'],
   'service/events': ['scopes', 'service/http', 'service/postgres', 'service/queue'],
+  'service/artifacts': ['scopes', 'credentials', 'service/http', 'service/postgres', 'service/queue'],
 };
 
 /** Plain nouns at the composition root: types and injection tokens that rooms are handed. */
@@ -28,6 +29,7 @@ const ADVICE = {
   'service/events': 'events only tells what the other rooms wrote (postgres/outbox.ts): it changes nothing, and nobody calls it.',
   'service/purge-cache': 'purge-cache answers with nothing, and needs nothing for that.',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
+  'service/artifacts': 'artifacts looks at tasks through FindTask; what else it needs of a run it reads by a statement of its own.',
 };
 
 const specFiles = '\\.(spec|test)\\.ts$';
@@ -89,6 +91,23 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: ['^src/service/queue/claims/lend-credentials\\.ts$', specFiles] },
       to: { path: '^src/credentials/mint\\.ts$' },
+    },
+    {
+      name: 'one-lender-of-artifacts',
+      comment: 'Credentials for one artifact are made in one place: inject LendArtifactCredentials.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/service/artifacts/lend-artifact-credentials\\.ts$', specFiles] },
+      to: { path: '^src/credentials/artifact-mint\\.ts$' },
+    },
+    {
+      name: 'artifacts-find-tasks',
+      comment: 'Of the queue, artifacts needs only FindTask and the rows it answers.',
+      severity: 'error',
+      from: { path: '^src/service/artifacts/' },
+      to: {
+        path: '^src/service/queue/',
+        pathNot: ['^src/service/queue/(find-task\\.service|queue\\.module|sql/task-columns)\\.ts$'],
+      },
     },
     {
       name: 'only-claims-lend',

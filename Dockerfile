@@ -22,7 +22,7 @@ COPY package.json LICENSE ./
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 # Without DATABASE_URL the embedded Postgres keeps its data here, without MASTER_KEY the master key is here too.
-RUN mkdir /data && chown node:node /data
+RUN mkdir -p /data/artifacts && chown -R node:node /data
 VOLUME /data
 USER node
 EXPOSE 8080

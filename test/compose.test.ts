@@ -152,6 +152,11 @@ describe('docker-compose.yml', () => {
     });
   });
 
+  it('gives the replicas one place for the bytes of artifacts, which their user may write to', () => {
+    expect(document.services.service?.volumes).toEqual(['artifacts:/data/artifacts']);
+    expect(argumentsOf('RUN')).toContain('mkdir -p /data/artifacts && chown -R node:node /data');
+  });
+
   it.each(Object.keys(SECRETS))('demands %s, and says what to do', (missing) => {
     const values = Object.values(document.services).flatMap(({ environment = {} }) => Object.values(environment));
     const given: Record<string, string> = { ...SECRETS, [missing]: '' };
@@ -187,6 +192,9 @@ describe('the proxy', () => {
     expect(conf).toMatch(/proxy_set_header Host \$http_host;/);
     expect(Number(/client_max_body_size (\d+)m/.exec(conf)?.[1])).toBeGreaterThan(10);
     expect(Number(/proxy_read_timeout (\d+)s/.exec(conf)?.[1])).toBeGreaterThan(28);
+    const bytes = /location \/api\/artifacts\/ \{([^}]+)\}/.exec(conf)?.[1];
+    expect(bytes).toMatch(/proxy_pass http:\/\/leasehold;\s+client_max_body_size 0;\s+proxy_request_buffering off;/);
+    expect(bytes).not.toContain('proxy_set_header'); // one here would undo those of the server
     expect(conf.split('{').length).toBe(conf.split('}').length);
   });
 });

@@ -162,6 +162,25 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
     credentials: Credentials;
   };
   keepCredentials(reclaimed.credentials);
+  const artifact = { credentials: reclaimed.credentials, operation: 'createArtifact' };
+  const { putUrl } = (await send(url, 'POST', `${run}/artifacts/a`, 200, {
+    ...artifact,
+    body: { storageType: 's3', expires },
+  })) as {
+    putUrl: string;
+  };
+  const object = { ...artifact, body: { storageType: 'object', expires } };
+  keepCredentials(((await send(url, 'POST', `${run}/artifacts/o`, 200, object)) as { credentials: Credentials }).credentials);
+  const { url: getUrl } = (await send(url, 'GET', `${run}/artifact-content/a`, 200, { ...root, operation: 'artifact' })) as { url: string };
+  for (const [method, signedUrl, operation] of [
+    ['PUT', putUrl, 'putBlob'],
+    ['GET', getUrl, 'getBlob'],
+  ] as const) {
+    const { pathname, search, searchParams } = new URL(signedUrl);
+    keep('signature of a URL', searchParams.get('signature') ?? '');
+    await send(url, method, pathname + search, 200, { operation, ...(method === 'PUT' ? { text: canary('bytes') } : {}) });
+    await send(url, method, `${pathname}${search}x`, 400, { operation, ...(method === 'PUT' ? { text: canary('bytes') } : {}) });
+  }
   await send(url, 'POST', `${run}/completed`, 200, { credentials: reclaimed.credentials, operation: 'reportCompleted' });
   await send(url, 'POST', `${run}/failed`, 409, { credentials: reclaimed.credentials, operation: 'reportFailed' });
   await send(url, 'POST', `${API}/claim-work/logs%2Fidle`, 499, { ...claiming, hangUpAfterMs: 200 });

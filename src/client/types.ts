@@ -1174,6 +1174,263 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/task/{taskId}/runs/{runId}/artifacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to the content of an artifact
+         * @description Links are followed; the caller needs the scope of each name on the way.
+         */
+        get: operations["getArtifact"];
+        /** Show an object whose upload is complete */
+        put: operations["finishArtifact"];
+        /**
+         * Create an artifact of a run
+         * @description While the run is held, and for 25 minutes after an exception. A reference may change, or become a link.
+         */
+        post: operations["createArtifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/runs/{runId}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the artifacts of a run */
+        get: operations["listArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the artifacts of the latest run */
+        get: operations["listLatestArtifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/runs/{runId}/artifact-info/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is known of an artifact */
+        get: operations["artifactInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/artifact-info/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get what is known of an artifact of the latest run */
+        get: operations["latestArtifactInfo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/artifacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to the content of an artifact of the latest run
+         * @description Links are followed; the caller needs the scope of each name on the way.
+         */
+        get: operations["getLatestArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/runs/{runId}/artifact-content/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell where the content of an artifact is
+         * @description Links are followed; the caller needs the scope of each name on the way.
+         */
+        get: operations["artifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/artifact-content/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tell where the content of an artifact of the latest run is
+         * @description Links are followed; the caller needs the scope of each name on the way.
+         */
+        get: operations["latestArtifact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/object/v1/upload/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Begin the upload of an object
+         * @description `<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.
+         */
+        put: operations["createUpload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/object/v1/finish-upload/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that an upload is complete
+         * @description `<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.
+         */
+        post: operations["finishUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/object/v1/start-download/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tell how an object can be downloaded
+         * @description `<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.
+         */
+        put: operations["startDownload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/object/v1/download/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to the content of an object
+         * @description `<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.
+         */
+        get: operations["download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/artifacts/v1/blobs/{blobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download the bytes of an artifact
+         * @description From a URL that we answered or redirected to. One Range is served; several are answered with all.
+         */
+        get: operations["getBlob"];
+        /**
+         * Upload the bytes of an artifact
+         * @description To a URL that createArtifact or createUpload answered. The bytes are taken as they come; a Content-Encoding is kept and sent back. A repeated upload replaces the former one when it is complete, while the run may still leave artifacts.
+         */
+        put: operations["putBlob"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/events": {
         parameters: {
             query?: never;
@@ -1263,7 +1520,7 @@ export interface components {
         };
         ErrorResponse: {
             /** @enum {string} */
-            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "RequestConflict" | "InputTooLarge" | "InternalServerError";
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError";
             message: string;
             requestInfo: components["schemas"]["RequestInfo"];
         };
@@ -1997,6 +2254,268 @@ export interface components {
             newPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
             tasksAffected: number;
             taskIds: string[];
+        };
+        S3ArtifactCreated: {
+            /** @enum {string} */
+            storageType: "s3";
+            /** @description Where the bytes are to be PUT, with the content type below */
+            putUrl: string;
+            /**
+             * Format: date-time
+             * @description Until when putUrl works
+             */
+            expires: string;
+            contentType: string;
+        };
+        ArtifactCredentials: {
+            clientId: string;
+            accessToken: string;
+            /** @description A JSON text */
+            certificate: string;
+        };
+        ObjectArtifactCreated: {
+            /** @enum {string} */
+            storageType: "object";
+            /** @description What the object service calls it */
+            name: string;
+            /** @description 1 to 500 letters, digits or ._/- */
+            projectId: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            uploadId: string;
+            /**
+             * Format: date-time
+             * @description When the artifact is forgotten
+             */
+            expires: string;
+            /** @description For the upload of just this artifact */
+            credentials: components["schemas"]["ArtifactCredentials"];
+        };
+        ArtifactCreated: {
+            /** @enum {string} */
+            storageType: "reference" | "link" | "error";
+        };
+        S3ArtifactRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten; not after the task
+             */
+            expires: string;
+            /**
+             * @description a content type: at most 255 printable ASCII characters
+             * @default application/binary
+             */
+            contentType?: string;
+            contentLength?: number;
+            /** @enum {string} */
+            storageType: "s3";
+        };
+        ObjectArtifactRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten; not after the task
+             */
+            expires: string;
+            /**
+             * @description a content type: at most 255 printable ASCII characters
+             * @default application/binary
+             */
+            contentType?: string;
+            contentLength?: number;
+            /** @enum {string} */
+            storageType: "object";
+        };
+        ReferenceArtifactRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten; not after the task
+             */
+            expires: string;
+            /**
+             * @description a content type: at most 255 printable ASCII characters
+             * @default application/binary
+             */
+            contentType?: string;
+            /** @enum {string} */
+            storageType: "reference";
+            /** @description a URL that begins with http:// or https:// */
+            url: string;
+        };
+        LinkArtifactRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten; not after the task
+             */
+            expires: string;
+            /**
+             * @description a content type: at most 255 printable ASCII characters
+             * @default application/binary
+             */
+            contentType?: string;
+            /** @enum {string} */
+            storageType: "link";
+            /** @description Another artifact of this run */
+            artifact: string;
+        };
+        ErrorArtifactRequest: {
+            /**
+             * Format: date-time
+             * @description When it is forgotten; not after the task
+             */
+            expires: string;
+            /** @enum {string} */
+            storageType: "error";
+            /** @enum {string} */
+            reason: "file-missing-on-worker" | "invalid-resource-on-worker" | "too-large-file-on-worker" | "file-not-readable-on-worker";
+            message: string;
+        };
+        FinishArtifactRequest: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            uploadId: string;
+        };
+        ArtifactResponse: {
+            /** @enum {string} */
+            storageType: "s3" | "object" | "reference" | "link" | "error";
+            /** @description an artifact name: 1 to 1024 printable ASCII characters */
+            name: string;
+            /** Format: date-time */
+            expires: string;
+            contentType: string;
+            /** @description In bytes; absent where it is not known */
+            contentLength?: number;
+        };
+        ArtifactsResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            artifacts: components["schemas"]["ArtifactResponse"][];
+        };
+        ArtifactLocation: {
+            /** @enum {string} */
+            storageType: "s3" | "object" | "reference";
+            /** @description Also in the Location header */
+            url: string;
+        };
+        ErrorArtifact: {
+            /** @enum {string} */
+            reason: "file-missing-on-worker" | "invalid-resource-on-worker" | "too-large-file-on-worker" | "file-not-readable-on-worker";
+            message: string;
+        };
+        UrlContent: {
+            /** @enum {string} */
+            storageType: "s3" | "reference";
+            /** @description Where the bytes are, for half an hour at least for those we keep */
+            url: string;
+        };
+        ObjectContent: {
+            /** @enum {string} */
+            storageType: "object";
+            /** @description What the object service calls it */
+            name: string;
+            /** @description For the download of just this artifact */
+            credentials: components["schemas"]["ArtifactCredentials"];
+        };
+        ErrorContent: {
+            /** @enum {string} */
+            reason: "file-missing-on-worker" | "invalid-resource-on-worker" | "too-large-file-on-worker" | "file-not-readable-on-worker";
+            message: string;
+            /** @enum {string} */
+            storageType: "error";
+        };
+        ObjectHashes: {
+            /** @description a SHA-256 in lower-case hexadecimal */
+            sha256?: string;
+            /** @description a SHA-512 in lower-case hexadecimal */
+            sha512?: string;
+        };
+        DataInline: {
+            /** @description Not looked at: the artifact has one */
+            contentType: string;
+            /** @description The bytes in base64 */
+            objectData: string;
+        };
+        PutUrl: {
+            /** @description Not looked at: the artifact has one */
+            contentType: string;
+            contentLength: number;
+        };
+        ProposedUploadMethods: {
+            dataInline?: components["schemas"]["DataInline"];
+            putUrl?: components["schemas"]["PutUrl"];
+        };
+        CreateUploadRequest: {
+            /** @description 1 to 500 letters, digits or ._/- */
+            projectId: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            uploadId: string;
+            /**
+             * Format: date-time
+             * @description That of the artifact
+             */
+            expires: string;
+            /** @description Not looked at before the end */
+            hashes?: components["schemas"]["ObjectHashes"];
+            proposedUploadMethods?: components["schemas"]["ProposedUploadMethods"];
+        };
+        PutUrlMethod: {
+            url: string;
+            /**
+             * Format: date-time
+             * @description Until when the URL works
+             */
+            expires: string;
+            /** @description To be sent along */
+            headers: {
+                [key: string]: string;
+            };
+        };
+        UploadMethod: {
+            /** @description The bytes in the request were taken */
+            dataInline?: boolean;
+            putUrl?: components["schemas"]["PutUrlMethod"];
+        };
+        CreateUploadResponse: {
+            /** @description 1 to 500 letters, digits or ._/- */
+            projectId: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            uploadId: string;
+            /** Format: date-time */
+            expires: string;
+            /** @description One of those that were proposed; none if none was */
+            uploadMethod: components["schemas"]["UploadMethod"];
+        };
+        FinishUploadRequest: {
+            /** @description 1 to 500 letters, digits or ._/- */
+            projectId: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            uploadId: string;
+            /** @description Of the bytes as they were sent; compared with ours */
+            hashes?: components["schemas"]["ObjectHashes"];
+        };
+        FinishUploadResponse: Record<string, never>;
+        SimpleDownload: {
+            /** @enum {string} */
+            method: "simple";
+            url: string;
+        };
+        GetUrlDownload: {
+            /** @enum {string} */
+            method: "getUrl";
+            url: string;
+            /**
+             * Format: date-time
+             * @description Until when the URL works
+             */
+            expires: string;
+            /** @description sha256 and sha512 of the bytes */
+            hashes: {
+                [key: string]: unknown;
+            };
+        };
+        AcceptDownloadMethods: {
+            simple?: boolean;
+            getUrl?: boolean;
+        };
+        StartDownloadRequest: {
+            acceptDownloadMethods: components["schemas"]["AcceptDownloadMethods"];
         };
         PurgeRequest: {
             /** @description 1 to 38 letters, digits, - or _ */
@@ -2837,7 +3356,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2926,7 +3445,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3538,7 +4057,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3627,7 +4146,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3817,7 +4336,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3874,7 +4393,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3949,7 +4468,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4632,7 +5151,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4716,7 +5235,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4873,7 +5392,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5268,7 +5787,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5349,7 +5868,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5447,7 +5966,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5782,7 +6301,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5980,7 +6499,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6060,7 +6579,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6146,7 +6665,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6720,7 +7239,1381 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLocation"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceExpired`: the artifact has expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description It could not be uploaded */
+            424: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorArtifact"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    finishArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishArtifactRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    createArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["S3ArtifactRequest"] | components["schemas"]["ObjectArtifactRequest"] | components["schemas"]["ReferenceArtifactRequest"] | components["schemas"]["LinkArtifactRequest"] | components["schemas"]["ErrorArtifactRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["S3ArtifactCreated"] | components["schemas"]["ObjectArtifactCreated"] | components["schemas"]["ArtifactCreated"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listArtifacts: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactsResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listLatestArtifacts: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactsResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    artifactInfo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    latestArtifactInfo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getLatestArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLocation"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceExpired`: the artifact has expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description It could not be uploaded */
+            424: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorArtifact"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UrlContent"] | components["schemas"]["ObjectContent"] | components["schemas"]["ErrorContent"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceExpired`: the artifact has expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    latestArtifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description an artifact name: 1 to 1024 printable ASCII characters */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UrlContent"] | components["schemas"]["ObjectContent"] | components["schemas"]["ErrorContent"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceExpired`: the artifact has expired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of an object, as createArtifact answers it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateUploadResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    finishUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of an object, as createArtifact answers it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FinishUploadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinishUploadResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    startDownload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of an object, as createArtifact answers it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartDownloadRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimpleDownload"] | components["schemas"]["GetUrlDownload"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `NoMatchingMethod`: we know none of the methods that the caller accepts */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the name of an object, as createArtifact answers it */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getBlob: {
+        parameters: {
+            query?: {
+                /** @description Of all the rest, by this service */
+                signature?: string;
+                /** @description What the bytes are called in a file */
+                name?: string;
+                /** @description Until when the URL works: unix seconds */
+                expires?: number;
+            };
+            header?: never;
+            path: {
+                /** @description a lower-case UUID */
+                blobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The range that was asked for */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RangeNotSatisfiable`: there are no bytes in the range that was asked for */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    putBlob: {
+        parameters: {
+            query?: {
+                /** @description Of all the rest, by this service */
+                signature?: string;
+                /** @description The content type */
+                type?: string;
+                /** @description At most so many bytes */
+                size?: number;
+                /** @description Until when the URL works: unix seconds */
+                expires?: number;
+            };
+            header?: never;
+            path: {
+                /** @description a lower-case UUID */
+                blobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;

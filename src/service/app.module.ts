@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config.js';
 import { EventsModule } from './events/events.module.js';
@@ -32,7 +33,7 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuthModule, FleetModule, QueueModule, EventsModule, PurgeCacheModule],
+  imports: [AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule],
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {

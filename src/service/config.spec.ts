@@ -54,6 +54,8 @@ const DEFAULTS = {
   sweepInterval: 2,
   maxTaskDeadlineDays: 5,
   taskMaxDependencies: 10_000,
+  artifactMaxSize: 10_737_418_240,
+  s3: undefined,
   logLevel: 'info',
 };
 
@@ -97,6 +99,18 @@ it.each([
   [{ SWEEP_INTERVAL: '0.05' }, { sweepInterval: 0.05 }],
   [{ MAX_TASK_DEADLINE_DAYS: '365' }, { maxTaskDeadlineDays: 365 }],
   [{ TASK_MAX_DEPENDENCIES: '0' }, { taskMaxDependencies: 0 }],
+  [{ ARTIFACT_MAX_SIZE: '1' }, { artifactMaxSize: 1 }],
+  [{ ARTIFACTS_S3_BUCKET: 'a.bucket-1' }, { s3: { bucket: 'a.bucket-1', endpoint: undefined, region: 'us-east-1' } }],
+  [
+    {
+      ARTIFACTS_S3_BUCKET: 'bucket',
+      ARTIFACTS_S3_ENDPOINT: 'http://127.0.0.1:9000/',
+      ARTIFACTS_S3_REGION: 'eu-west-1',
+      ARTIFACTS_S3_ACCESS_KEY_ID: 'id',
+      ARTIFACTS_S3_SECRET_ACCESS_KEY: 'secret',
+    },
+    { s3: { bucket: 'bucket', endpoint: 'http://127.0.0.1:9000', region: 'eu-west-1', accessKeyId: 'id', secretAccessKey: 'secret' } },
+  ],
   [{ LOG_LEVEL: 'silent' }, { logLevel: 'silent' }],
 ])('reads %j', (environment, expected) => {
   expect(readConfig(environment as Record<string, string>)).toMatchObject(expected);
@@ -125,6 +139,10 @@ it.each([
   ['SWEEP_INTERVAL', ['0', '601'], /number of seconds from 0.05 to 600; set one/],
   ['MAX_TASK_DEADLINE_DAYS', ['0', '1.5', '366'], /whole number from 1 to 365; set one/],
   ['TASK_MAX_DEPENDENCIES', ['-1', '10001', '1.5'], /whole number from 0 to 10000; set one/],
+  ['ARTIFACT_MAX_SIZE', ['0', '-1', '1.5', '10G', '5497558138881'], /whole number from 1 to 5497558138880; set one/],
+  ['ARTIFACTS_S3_BUCKET', ['a', 'A-bucket', 'a/b', 'a'.repeat(64), '-a-'], /set 3 to 63 lower-case letters/],
+  ['ARTIFACTS_S3_ENDPOINT', ['s3.example.com', 'ftp://a', 'https://user:pass@a'], /set one like https:\/\/s3.example.com/],
+  ['ARTIFACTS_S3_REGION', ['a b', 'EU', 'a'.repeat(65)], /set one like eu-central-1/],
   ['LOG_LEVEL', ['verbose', 'INFO', 'toString'], /set one of trace, debug/],
 ])('refuses a bad %s by name, with the fix', (name, values, fix) => {
   for (const value of values) {
@@ -132,6 +150,21 @@ it.each([
     expect(message).toMatch(new RegExp(`^The configuration is not usable:\\n  ${name}: `));
     expect(message).toMatch(fix);
   }
+});
+
+it('refuses half of what an S3 needs, and shows no secret', () => {
+  const bucket = { ARTIFACTS_S3_BUCKET: 'bucket' };
+  for (const stray of ['ENDPOINT', 'REGION', 'ACCESS_KEY_ID', 'SECRET_ACCESS_KEY']) {
+    expect(refusal({ [`ARTIFACTS_S3_${stray}`]: stray === 'ENDPOINT' ? 'http://a' : 'secret' })).toContain(
+      'ARTIFACTS_S3_BUCKET: is not set',
+    );
+  }
+  for (const half of ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY']) {
+    const message = refusal({ ...bucket, [`ARTIFACTS_S3_${half}`]: 'canary' });
+    expect(message).toContain('set both, or neither');
+    expect(message).not.toContain('canary');
+  }
+  expect(refusal({ ARTIFACTS_S3_ENDPOINT: 'https://user:canary@a' })).not.toContain('canary');
 });
 
 describe('STATIC_CLIENTS', () => {

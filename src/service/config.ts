@@ -12,6 +12,17 @@ export interface StaticClient {
   description: string;
 }
 
+/** A bucket for the bytes of artifacts. */
+export interface S3Config {
+  bucket: string;
+  /** Absent: that of AWS for the region. */
+  endpoint: string | undefined;
+  region: string;
+  /** Both or neither; absent: wherever the AWS SDK finds them. */
+  accessKeyId: string | undefined;
+  secretAccessKey: string | undefined;
+}
+
 /** What the environment says, checked. Durations are seconds. */
 export class Config {
   readonly port!: number;
@@ -36,6 +47,10 @@ export class Config {
   readonly taskMaxDependencies!: number;
   /** How long events are kept. */
   readonly eventRetention!: number;
+  /** In bytes. */
+  readonly artifactMaxSize!: number;
+  /** Absent: artifacts are kept under dataDir. */
+  readonly s3: S3Config | undefined;
   readonly logLevel!: string;
 }
 
@@ -64,6 +79,7 @@ const ANONYMOUS_READS = [
 ];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DAY = 86_400;
+const GIBIBYTE = 1024 ** 3;
 
 /** Reads the configuration. An empty variable counts as absent. Throws ConfigError naming everything that is wrong at once. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
@@ -87,6 +103,16 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const whole = (name: string, fallback: number, least: number, most: number) =>
     attempt(name, fallback, (text) => number(text, least, most, 'whole number'));
 
+  const s3 = ({ bucket, region, ...rest }: Partial<S3Config>): S3Config | undefined => {
+    const stray = Object.values({ region, ...rest }).some((value) => value !== undefined);
+    if (bucket === undefined && stray && !problems.some((problem) => problem.startsWith('ARTIFACTS_S3_BUCKET:')))
+      problems.push('ARTIFACTS_S3_BUCKET: is not set, but other ARTIFACTS_S3_… are; set it, or unset them');
+    if ((rest.accessKeyId === undefined) !== (rest.secretAccessKey === undefined))
+      problems.push('ARTIFACTS_S3_ACCESS_KEY_ID and ARTIFACTS_S3_SECRET_ACCESS_KEY: one is set without the other; set both, or neither');
+    const { endpoint, accessKeyId, secretAccessKey } = rest;
+    return bucket === undefined ? undefined : { bucket, endpoint, region: region ?? 'us-east-1', accessKeyId, secretAccessKey };
+  };
+
   const port = whole('PORT', 8080, 0, 65_535);
   const config: Config = {
     port,
@@ -105,6 +131,14 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxTaskDeadlineDays: whole('MAX_TASK_DEADLINE_DAYS', 5, 1, 365),
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
     eventRetention: seconds('EVENT_RETENTION', DAY, 60, 365 * DAY),
+    artifactMaxSize: whole('ARTIFACT_MAX_SIZE', 10 * GIBIBYTE, 1, 5 * 1024 * GIBIBYTE),
+    s3: s3({
+      bucket: attempt('ARTIFACTS_S3_BUCKET', undefined, bucket),
+      endpoint: attempt('ARTIFACTS_S3_ENDPOINT', undefined, endpoint),
+      region: attempt('ARTIFACTS_S3_REGION', undefined, region),
+      accessKeyId: given('ARTIFACTS_S3_ACCESS_KEY_ID'),
+      secretAccessKey: given('ARTIFACTS_S3_SECRET_ACCESS_KEY'),
+    }),
     logLevel: attempt('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   };
   problems.push(...misspelled(environment, [...known]));
@@ -162,6 +196,22 @@ function rootUrl(text: string): string {
   if (url && /^https?:$/.test(url.protocol) && !/[?#@\s]/.test(text)) return text.replace(/\/+$/, '');
   const shown = text.includes('@') ? 'what is set' : JSON.stringify(text); // before an @ there may be a password
   throw new Error(`${shown} is not a root URL; set one like https://tasks.example.com`);
+}
+
+function bucket(text: string): string {
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) return text;
+  throw new Error(`${JSON.stringify(text)} is not the name of a bucket; set 3 to 63 lower-case letters, digits, . or -`);
+}
+
+function endpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol) && !/[?#@\s]/.test(text)) return text.replace(/\/+$/, '');
+  throw new Error('is not the URL of an S3 service; set one like https://s3.example.com, without user and password');
+}
+
+function region(text: string): string {
+  if (/^[a-z0-9-]{1,64}$/.test(text)) return text;
+  throw new Error(`${JSON.stringify(text)} is not a region; set one like eu-central-1`);
 }
 
 /** What the kernel shows as files is no place for ours; Node's recursive mkdir does not even return under /proc. */

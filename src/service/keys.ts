@@ -8,6 +8,8 @@ export abstract class Keys {
   abstract readonly storage: Buffer;
   /** Signs the credentials of runs. */
   abstract readonly issuer: string;
+  /** Signs the URLs of blobs. */
+  abstract readonly blobs: string;
   /** The access token of the bootstrap client. */
   abstract readonly bootstrap: string;
   /** Tells, without revealing it, whether a database was written with this master key. */
@@ -19,6 +21,7 @@ export function deriveKeys(masterKey: string): Keys {
   return {
     storage: derive('storage'),
     issuer: derive('issuer').toString('base64url'),
+    blobs: derive('blobs').toString('base64url'),
     bootstrap: derive('bootstrap').toString('base64url'),
     check: createHmac('sha256', derive('check')).update('leasehold').digest(),
   };

@@ -3,6 +3,7 @@ import { Tasks1764000000001 } from '../../../migrations/1764000000001-tasks.js';
 import { ClientsAndRoles1764000000002 } from '../../../migrations/1764000000002-clients-and-roles.js';
 import { Fleet1764000000003 } from '../../../migrations/1764000000003-fleet.js';
 import { Events1764000000004 } from '../../../migrations/1764000000004-events.js';
+import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifacts.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
 const POOL_SIZE = 16;
@@ -13,7 +14,7 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
     type: 'postgres',
     url,
     poolSize,
-    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003, Events1764000000004],
+    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003, Events1764000000004, Artifacts1764000000005],
     migrationsTableName: 'migration',
     extra: {
       application_name: 'leasehold',

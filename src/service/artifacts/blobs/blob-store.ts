@@ -1,0 +1,53 @@
+import type { Readable } from 'node:stream';
+
+/** What a store knows of the bytes it keeps. */
+export interface StoredBlob {
+  contentType: string;
+  /** As it was sent, and is sent back. */
+  contentEncoding?: string;
+  length: number;
+  /** Hexadecimal digests; only where they were asked for. */
+  hashes: Record<string, string>;
+}
+
+export interface BlobUpload {
+  contentType: string;
+  contentEncoding?: string;
+  /** In bytes. */
+  atMost: number;
+  hashed: boolean;
+}
+
+export interface UploadTerms {
+  contentType: string;
+  /** In bytes. */
+  atMost: number;
+  /** How many it will be, if that is known; a store that can only count exactly holds the uploader to it. */
+  announced?: number;
+  expires: Date;
+}
+
+export interface DownloadTerms {
+  contentType: string;
+  /** What the bytes are called when they are stored in a file. */
+  fileName: string;
+  expires: Date;
+}
+
+/** More came than was allowed. Nothing of it was kept. */
+export class TooManyBytes extends Error {}
+
+/**
+ * Where the bytes of artifacts are. A blob is called by a random id of ours; the names of artifacts never come here.
+ * `admit` is asked when all bytes are safe but not yet in their place, and throws to have them dropped.
+ */
+export abstract class BlobStore {
+  /** A URL to which anybody may PUT the blob by these terms; the last complete one wins. */
+  abstract uploadUrl(blobId: string, terms: UploadTerms): Promise<string>;
+  /** A URL from which anybody may GET the blob by these terms. */
+  abstract downloadUrl(blobId: string, terms: DownloadTerms): Promise<string>;
+  abstract find(blobId: string): Promise<StoredBlob | undefined>;
+  abstract put(blobId: string, bytes: Readable, upload: BlobUpload, admit: (stored: StoredBlob) => Promise<void>): Promise<void>;
+  /** What is not there counts as deleted. */
+  abstract delete(blobIds: readonly string[]): Promise<void>;
+}

@@ -1,0 +1,109 @@
+import { applyDecorators, Controller, Get, Res } from '@nestjs/common';
+import { ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { objectName } from '../../credentials/artifact-grant.js';
+import { CallerOf } from '../http/caller.decorator.js';
+import type { Caller } from '../http/caller.js';
+import { Operation } from '../http/operation.decorator.js';
+import { RequireScopes } from '../http/require-scopes.decorator.js';
+import { Name, RunId, runNumber, TaskId } from './artifact-params.js';
+import { ArtifactLocation, ErrorArtifact, ErrorContent, ObjectContent, UrlContent } from './artifacts.dto.js';
+import { Downloads } from './downloads.js';
+import { FindArtifact, GET_ARTIFACT_SCOPE } from './find-artifact.service.js';
+import { LendArtifactCredentials } from './lend-artifact-credentials.js';
+import type { ArtifactRow } from './sql/artifact-columns.js';
+
+const GONE = ['ResourceNotFound', 'ResourceExpired', 'InputError'] as const;
+
+const Redirects = (summary: string) =>
+  applyDecorators(
+    Operation({
+      summary,
+      description: 'Links are followed; the caller needs the scope of each name on the way.',
+      response: ArtifactLocation,
+      status: 303,
+      errors: GONE,
+    }),
+    ApiResponse({ status: 424, description: 'It could not be uploaded', type: ErrorArtifact }),
+  );
+
+const Tells = (summary: string) =>
+  Operation({
+    summary,
+    description: 'Links are followed; the caller needs the scope of each name on the way.',
+    oneOf: [UrlContent, ObjectContent, ErrorContent],
+    errors: GONE,
+  });
+
+/** The way to an artifact's bytes: as a redirect, or told. */
+@ApiTags('queue: artifacts')
+@Controller('api/queue/v1/task/:taskId')
+export class ContentController {
+  constructor(
+    private readonly artifacts: FindArtifact,
+    private readonly downloads: Downloads,
+    private readonly credentials: LendArtifactCredentials,
+  ) {}
+
+  @Get('runs/:runId/artifacts/:name')
+  @RequireScopes(GET_ARTIFACT_SCOPE)
+  @Redirects('Go to the content of an artifact')
+  async getArtifact(
+    @CallerOf() caller: Caller,
+    @TaskId() taskId: string,
+    @RunId() runId: string,
+    @Name() name: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.redirect(await this.artifacts.content(taskId, runNumber(runId), name, caller), reply);
+  }
+
+  @Get('artifacts/:name')
+  @RequireScopes(GET_ARTIFACT_SCOPE)
+  @Redirects('Go to the content of an artifact of the latest run')
+  async getLatestArtifact(
+    @CallerOf() caller: Caller,
+    @TaskId() taskId: string,
+    @Name() name: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.redirect(await this.artifacts.content(taskId, undefined, name, caller), reply);
+  }
+
+  @Get('runs/:runId/artifact-content/:name')
+  @RequireScopes(GET_ARTIFACT_SCOPE)
+  @Tells('Tell where the content of an artifact is')
+  async artifact(@CallerOf() caller: Caller, @TaskId() taskId: string, @RunId() runId: string, @Name() name: string) {
+    return this.tell(await this.artifacts.content(taskId, runNumber(runId), name, caller));
+  }
+
+  @Get('artifact-content/:name')
+  @RequireScopes(GET_ARTIFACT_SCOPE)
+  @Tells('Tell where the content of an artifact of the latest run is')
+  async latestArtifact(@CallerOf() caller: Caller, @TaskId() taskId: string, @Name() name: string) {
+    return this.tell(await this.artifacts.content(taskId, undefined, name, caller));
+  }
+
+  private async redirect(artifact: ArtifactRow, reply: FastifyReply): Promise<void> {
+    const { storageType, details } = artifact;
+    reply.header('x-taskcluster-artifact-storage-type', storageType);
+    if (storageType === 'error') {
+      reply.code(424).send({ reason: details.reason, message: details.message });
+      return;
+    }
+    const url = await this.urlOf(artifact);
+    reply.code(303).header('location', url).send({ storageType, url });
+  }
+
+  private async tell(artifact: ArtifactRow): Promise<UrlContent | ObjectContent | ErrorContent> {
+    const { storageType, details } = artifact;
+    const { reason = '', message = '' } = details;
+    if (storageType === 'error') return { storageType, reason, message };
+    if (storageType === 'object') return { storageType, name: objectName(artifact), credentials: this.credentials.forDownload(artifact) };
+    return { storageType, url: await this.urlOf(artifact) };
+  }
+
+  private async urlOf(artifact: ArtifactRow): Promise<string> {
+    return artifact.details.url ?? (await this.downloads.of(artifact)).url;
+  }
+}

@@ -1,0 +1,57 @@
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { ApiError } from '../http/api-error.js';
+import { Sql } from '../postgres/sql.js';
+import { type BlobUpload, TooManyBytes } from './blobs/blob-store.js';
+import { Blobs } from './blobs/blobs.js';
+import { findBlob } from './sql/find-blob.js';
+import { findUpload } from './sql/find-upload.js';
+import { recordUpload } from './sql/record-upload.js';
+import type { UploadRow } from './sql/upload-columns.js';
+
+/** Bytes on their way to their place. The run decides: once it is over, no URL and no credentials of it change anything. */
+@Injectable()
+export class Uploads {
+  constructor(
+    private readonly sql: Sql,
+    private readonly blobs: Blobs,
+  ) {}
+
+  async byName(taskId: string, runId: number, name: string): Promise<UploadRow | undefined> {
+    const [row] = await this.sql.query(findUpload, [taskId, runId, name]);
+    return row;
+  }
+
+  async byBlob(blobId: string): Promise<UploadRow | undefined> {
+    const [row] = await this.sql.query(findBlob, [blobId]);
+    return row;
+  }
+
+  /** Throws RequestConflict if the bytes may not change any more. */
+  assertOpen({ name, taskId, runId, expired, uploaded, runOpen }: UploadRow): void {
+    if (expired) throw new ApiError('RequestConflict', `Artifact ${name} has expired`);
+    if (uploaded) throw new ApiError('RequestConflict', `The upload of artifact ${name} is complete; it stays as it is`);
+    if (!runOpen) throw new ApiError('RequestConflict', `Run ${runId} of task ${taskId} is over; it takes no more artifacts`);
+  }
+
+  /** All or nothing: a reader sees the former bytes until all of these are there. */
+  async put(row: UploadRow, bytes: Readable, upload: Omit<BlobUpload, 'contentType' | 'hashed'>): Promise<void> {
+    const { store, blobId, contentType, name } = row;
+    if (store === null || blobId === null) throw new Error(`artifact ${name} has no bytes`);
+    const admit = async ({ length }: { length: number }) => {
+      const [admitted] = await this.sql.query(recordUpload, [blobId, length]);
+      if (!admitted) throw new ApiError('RequestConflict', `Artifact ${name} is complete or has expired, or its run is over`);
+    };
+    const blobs = await this.blobs.store(store);
+    try {
+      await blobs.put(blobId, bytes, { ...upload, contentType, hashed: row.storageType === 'object' }, admit);
+    } catch (error) {
+      if (error instanceof TooManyBytes) throw tooLarge(upload.atMost);
+      throw error;
+    }
+  }
+}
+
+export function tooLarge(atMost: number): ApiError {
+  return new ApiError('InputTooLarge', `The artifact is larger than ${atMost} bytes; nothing of it was kept`);
+}

@@ -288,13 +288,19 @@ describe('a body', () => {
     expect(message).toMatch(TRAILER('expandScopes', 'MalformedPayload', 400));
   });
 
-  it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/jsonx', 'multipart/form-data; boundary=x', 'foo', ';;;', ''])(
-    'of type %j is none',
-    async (type) => {
-      const message = expectRefusal(await send('POST', EXPAND, { 'content-type': type }, '{"scopes":[]}'), 400, 'MalformedPayload');
-      expect(message).toContain('application/json');
-    },
-  );
+  it.each([
+    'text/plain',
+    'application/vnd.leasehold.unread',
+    'application/x-www-form-urlencoded',
+    'application/jsonx',
+    'multipart/form-data; boundary=x',
+    'foo',
+    ';;;',
+    '',
+  ])('of type %j is none', async (type) => {
+    const message = expectRefusal(await send('POST', EXPAND, { 'content-type': type }, '{"scopes":[]}'), 400, 'MalformedPayload');
+    expect(message).toContain('application/json');
+  });
 
   it('without a type is none', async () => {
     expect(expectRefusal(await send('POST', EXPAND, {}, '{"scopes":[]}'), 400, 'MalformedPayload')).toContain('application/json');

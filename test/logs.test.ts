@@ -91,6 +91,17 @@ async function send(url: string, method: Method, path: string, expected: number,
   return answer.startsWith('{') ? JSON.parse(answer) : answer;
 }
 
+/** Hangs up in the middle of a body, which is no failure of the service. */
+async function breakOff(url: string, path: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const request = http.request({ hostname, port, method: 'PUT', path, headers: { 'content-length': 100 }, agent: false });
+  request.on('error', () => undefined);
+  request.write(canary('half'));
+  await sleep(200);
+  request.destroy();
+  sent.push({ method: 'PUT', path: path.split('?')[0] ?? '', status: 499, operation: 'putBlob' });
+}
+
 function sign(credentials: Credentials, method: string, resource: string, host: string, port: string): string {
   const nonce = randomBytes(6).toString('hex');
   const header = authorizationHeader(credentials, { method, resource, host, port: Number(port) }, { nowMs: Date.now(), nonce });
@@ -179,6 +190,7 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
     const { pathname, search, searchParams } = new URL(signedUrl);
     keep('signature of a URL', searchParams.get('signature') ?? '');
     await send(url, method, pathname + search, 200, { operation, ...(method === 'PUT' ? { text: canary('bytes') } : {}) });
+    if (method === 'PUT') await breakOff(url, pathname + search);
     await send(url, method, `${pathname}${search}x`, 400, { operation, ...(method === 'PUT' ? { text: canary('bytes') } : {}) });
   }
   await send(url, 'POST', `${run}/completed`, 200, { credentials: reclaimed.credentials, operation: 'reportCompleted' });

@@ -1,5 +1,5 @@
 import { Controller, Get, Put, Req, Res } from '@nestjs/common';
-import { ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
@@ -38,6 +38,8 @@ export class BlobsController {
 
   @Put(':blobId')
   @RequireScopes(null)
+  @ApiConsumes('application/octet-stream')
+  @ApiBody({ description: 'The bytes; the type is that of the URL', schema: { type: 'string', format: 'binary' } })
   @Operation({
     summary: 'Upload the bytes of an artifact',
     description:

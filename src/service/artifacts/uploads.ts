@@ -47,6 +47,8 @@ export class Uploads {
       await blobs.put(blobId, bytes, { ...upload, contentType, hashed: row.storageType === 'object' }, admit);
     } catch (error) {
       if (error instanceof TooManyBytes) throw tooLarge(upload.atMost);
+      // nobody reads this answer; but that a sender hung up is no failure of ours
+      if (bytes.errored) throw new ApiError('MalformedPayload', 'The upload broke off; send it again', { cause: error });
       throw error;
     }
   }

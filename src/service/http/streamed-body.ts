@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-/** Stands for the type of a body that nobody reads before the handler does. It is given by us, inside, so it is nobody else's. */
+/** Stands for the type of a body that nobody reads before the handler does. Who sends it to another operation has sent no body. */
 const UNREAD = 'application/vnd.leasehold.unread';
 
 /** How long a sender may stand still. */

@@ -3,12 +3,26 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { load } from 'js-yaml';
 
+export interface Schema {
+  $ref?: string;
+  type?: string;
+  pattern?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+}
+
+export interface Parameter {
+  name: string;
+  in: string;
+  schema: Schema;
+}
+
 interface Operation {
   operationId: string;
-  responses: Record<string, { content?: Record<string, { schema: unknown }> }>;
+  responses: Record<string, { description: string; content?: Record<string, { schema: unknown }> }>;
   'x-required-scopes'?: unknown;
-  parameters?: { name: string; in: string; schema: { pattern?: string } }[];
-  requestBody?: unknown;
+  parameters?: Parameter[];
+  requestBody?: { content?: Record<string, { schema?: Schema }> };
 }
 
 export interface DocumentedRoute {
@@ -18,7 +32,10 @@ export interface DocumentedRoute {
   operation: Operation;
 }
 
-const document = load(readFileSync('openapi.yaml', 'utf8')) as { paths: Record<string, Record<string, Operation>> };
+const document = load(readFileSync('openapi.yaml', 'utf8')) as {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+};
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 (addFormats as unknown as (instance: Ajv2020) => void)(ajv);
 ajv.addSchema({ ...document, $id: 'openapi' });
@@ -27,6 +44,24 @@ ajv.addSchema({ ...document, $id: 'openapi' });
 export const documentedRoutes: DocumentedRoute[] = Object.entries(document.paths).flatMap(([path, operations]) =>
   Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
 );
+
+/** The part of its path after /api: queue, auth and so on; `process` for what is served outside of it. */
+export function serviceOf({ path }: DocumentedRoute): string {
+  return /^\/api\/([\w-]+)\/v1\//.exec(path)?.[1] ?? 'process';
+}
+
+/** What an operation may answer: `200`, and `<status> <code>` of each refusal. */
+export function promisesOf({ operation }: DocumentedRoute): string[] {
+  return Object.entries(operation.responses).flatMap(([status, { description }]) => {
+    const codes = [...description.matchAll(/^`(\w+)`:/gm)].map(([, code]) => `${status} ${code}`);
+    return codes.length > 0 ? codes : [status];
+  });
+}
+
+/** What a schema refers to, if it does. */
+export function resolved(schema: Schema): Schema {
+  return schema.$ref ? (document.components.schemas[schema.$ref.replace('#/components/schemas/', '')] ?? schema) : schema;
+}
 
 const matchers = documentedRoutes.map((route) => ({ ...route, pattern: new RegExp(`^${route.path.replace(/\{[^}]+\}/g, '[^/]+')}/?$`) }));
 const validators = new Map<string, ValidateFunction>();

@@ -1,0 +1,83 @@
+import { Sightings } from '../../src/service/fleet/sightings.js';
+import type { ErrorCode } from '../../src/service/http/api-error.js';
+import type { Answer, Api, RequestOptions } from '../support/api.js';
+import { type DocumentedRoute, promisesOf } from '../support/contract.js';
+import type { Call, Change } from './operation.js';
+import type { World } from './world.js';
+
+/** The way to one operation. Every answer is held against openapi.yaml, and remembered as seen. */
+export class Line {
+  readonly seen = new Set<string>();
+  private readonly promised: Set<string>;
+
+  constructor(readonly route: DocumentedRoute) {
+    this.promised = new Set(promisesOf(route));
+  }
+
+  async send(api: Api, { params = {}, query = {}, body, headers = {}, as }: Call, options: RequestOptions = {}): Promise<Answer> {
+    const caller = as === undefined ? api : api.as(as ?? undefined);
+    const path = this.route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given(params, name)));
+    const search = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    const url = search.length > 0 ? `${path}?${search.join('&')}` : path;
+    const answer = await caller.request(this.route.method as 'get', url, { body, headers, ...options });
+    this.remember(answer);
+    return answer;
+  }
+
+  async succeed(api: Api, call: Call): Promise<Answer> {
+    const answer = await this.send(api, call);
+    if (answer.status >= 400) throw new Error(`answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+    return answer;
+  }
+
+  /** The message, without its trailer; fails unless the answer has this code. */
+  async refuse(api: Api, call: Call, code: ErrorCode, options?: RequestOptions): Promise<string> {
+    const { status, body, headers } = await this.send(api, call, options);
+    expect({ code: body.code, message: body.message }).toEqual({ code, message: expect.any(String) });
+    if (status === 401) expect(headers['www-authenticate']).toBe('hawk');
+    return body.message.split('\n\n---\n')[0];
+  }
+
+  private remember({ status, body }: Answer): void {
+    const answered = body?.code === undefined || status < 400 ? String(status) : `${status} ${body.code}`;
+    if (!this.promised.has(answered)) {
+      throw new Error(`${this.route.operation.operationId} answered ${answered}; openapi.yaml promises ${[...this.promised].join(', ')}`);
+    }
+    this.seen.add(answered);
+  }
+}
+
+function given(params: Record<string, string>, name: string): string {
+  if (params[name] === undefined) throw new Error(`the call gives no URL parameter ${name}`);
+  return params[name];
+}
+
+export async function changed<T extends Call>(call: T, change: Change<T>, world: World): Promise<Call> {
+  const { params, query, body, headers, ...rest } = typeof change === 'function' ? await change(call, world) : change;
+  return {
+    ...call,
+    ...rest,
+    params: { ...call.params, ...params },
+    query: { ...call.query, ...query },
+    headers: { ...call.headers, ...headers },
+    ...(call.body || body ? { body: { ...call.body, ...body } } : {}),
+  };
+}
+
+const TABLES = `select string_agg(format('(select count(*) || '' '' || coalesce(sum(hashtext((to_jsonb(t) - ''last_used'')::text)), 0) from %1$I t) as %1$I',
+  table_name), ', ' order by table_name) as sums from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`;
+let sums = '';
+
+/** Fails unless every row of the database is as it was before. */
+export async function unchanged(world: World, work: () => Promise<unknown>): Promise<void> {
+  const before = await rowsOf(world);
+  await work();
+  expect(await rowsOf(world)).toEqual(before);
+}
+
+/** How many rows each table has, and a sum over them; when a client was last used is none of a refusal's business. */
+async function rowsOf({ test }: World): Promise<Record<string, string>> {
+  await test.service.app.get(Sightings).flush();
+  if (!sums) sums = (await test.database.pool.query(TABLES)).rows[0].sums;
+  return (await test.database.pool.query(`select ${sums}`)).rows[0];
+}

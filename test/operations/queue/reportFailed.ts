@@ -1,0 +1,4 @@
+import { operation } from '../operation.js';
+import { reporting } from '../runs.js';
+
+export default operation(reporting('failed', 'completed'));

@@ -1,0 +1,55 @@
+import type { ErrorCode } from '../../src/service/http/api-error.js';
+import type { Parameter, Schema } from '../support/contract.js';
+import { resolved } from '../support/contract.js';
+import { changed, type Line, unchanged } from './line.js';
+import type { Call, Operation } from './operation.js';
+import type { World } from './world.js';
+
+/** Everything that openapi.yaml says of parameters and body, broken one by one, by the client that may do anything. */
+export async function expectUnreadableRefused(line: Line, one: Operation, world: World): Promise<void> {
+  const call = await one.arrange(world);
+  await unchanged(world, () => expectEachRefused(line, call, world));
+}
+
+async function expectEachRefused(line: Line, call: Call, world: World): Promise<void> {
+  const { parameters = [], requestBody } = line.route.operation;
+  const expectRefused = async (sent: Call, code: ErrorCode, name: string) => {
+    expect(await line.refuse(world.root, sent, code)).toContain(name);
+  };
+  for (const [place, name, value] of [['query', 'nonsense', '1'] as const, ...parameters.flatMap(misfits)]) {
+    await expectRefused(await changed(call, { [place]: { [name]: value } }, world), 'InvalidRequestArguments', name);
+  }
+  if (!requestBody) return;
+  const { body: _, ...empty } = call;
+  await expectRefused(empty, 'MalformedPayload', 'application/json');
+  await expectRefused({ ...empty, body: [] }, 'MalformedPayload', 'JSON object');
+  const schema = requestBody.content?.['application/json']?.schema;
+  if (!schema) return;
+  for (const [name, value] of [['nonsense', 1] as const, ...misfittingFields(resolved(schema))]) {
+    await expectRefused(await changed(call, { body: { [name]: value } }, world), 'InputValidationError', name);
+  }
+}
+
+/** Values of a parameter that do not fit its schema. */
+function misfits({ name, in: place, schema }: Parameter): (readonly ['params' | 'query', string, string])[] {
+  if (place === 'path') return [['params', name, schema.pattern ? misfit(schema.pattern, ['ä', '\0']) : '\0']];
+  if (place !== 'query') return [];
+  if (schema.type === 'integer') return ['', 'abc', '-1', '1.5'].map((value) => ['query', name, value] as const);
+  return [['query', name, misfit(schema.pattern ?? '^.+$', ['', '\0'])]];
+}
+
+function misfit(pattern: string, candidates: string[]): string {
+  const found = candidates.find((candidate) => !new RegExp(pattern).test(candidate));
+  if (found === undefined) throw new Error(`${pattern} fits everything; give this check a value that it does not`);
+  return found;
+}
+
+/** Fields that are null, of the wrong type, or missing. */
+function misfittingFields({ properties = {}, required = [] }: Schema): (readonly [string, unknown])[] {
+  const wrong = Object.entries(properties).flatMap(([name, field]) => [[name, null] as const, [name, wrongFor(field)] as const]);
+  return [...wrong, ...required.map((name) => [name, undefined] as const)];
+}
+
+function wrongFor(field: Schema): unknown {
+  return resolved(field).type === 'string' ? 17 : 'x';
+}

@@ -89,8 +89,7 @@ export class World {
     return taskQueueId;
   }
 
-  async clientId(scopes: string[] = []): Promise<string> {
-    const clientId = `ops/${this.name('client')}`;
+  async clientId(scopes: string[] = [], clientId = `ops/${this.name('client')}`): Promise<string> {
     const body = { expires: soon(), description: 'made by a test', scopes };
     await ok(this.root.put(`/auth/v1/clients/${encodeURIComponent(clientId)}`, body));
     return clientId;

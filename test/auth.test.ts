@@ -17,8 +17,8 @@ let issuer: Credentials;
 
 beforeAll(async () => {
   test = await startTestService({ sweepInterval: 600, anonymousScopes: ['open:configured', 'auth:current-scopes'] });
-  await succeed(test.root.put('/auth/v1/roles/helper', { scopes: ['help:*'], description: '' }));
-  await succeed(test.root.put('/auth/v1/roles/anonymous', { scopes: ['open:stored'], description: '' }));
+  await test.role('helper', 'help:*');
+  await test.role('anonymous', 'open:stored');
   issuer = await newClient(ISSUER_SCOPES);
 });
 afterAll(() => test.close());

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import taskcluster from 'taskcluster-client';
+import { createLeaseholdClient } from '../src/client/client.js';
 import { startEmbeddedPostgres } from '../src/service/postgres/embedded-postgres.js';
 import { Api, definition, slugid } from './support/api.js';
 import { createDatabase } from './support/database.js';
@@ -366,12 +367,12 @@ describe('a database that goes away', () => {
     });
     const expires = new Date(Date.now() + 3_600_000).toISOString();
     const client = { clientId: `db/${slugid()}`, scopes: ['queue:pending-count:*'] };
-    const { body } = await here.put(`/auth/v1/clients/${encodeURIComponent(client.clientId)}`, {
-      expires,
-      description: '',
-      scopes: client.scopes,
+    const admin = createLeaseholdClient({ rootUrl: here.url, credentials: () => here.credentials! });
+    const { data } = await admin.PUT('/api/auth/v1/clients/{clientId}', {
+      params: { path: { clientId: client.clientId } },
+      body: { expires, description: '', scopes: client.scopes },
     });
-    const stranger = there.as({ clientId: client.clientId, accessToken: body.accessToken });
+    const stranger = there.as({ clientId: client.clientId, accessToken: data?.accessToken ?? '' });
     await eventually('the client is known there', async () => (await stranger.get('/queue/v1/pending/db%2Fq')).status === 200, 3_000);
   }
 

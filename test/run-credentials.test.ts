@@ -116,9 +116,7 @@ describe('what is lent', () => {
       'worker-id:*': ['secrets:get:worker/<..>', 'queue:claim-work:p/*'],
       disguise: ['assume:worker-id:group/worker', 'assume:worker-id:group/*', 'queue:worker-id:group/worker', 'y'],
     };
-    for (const [roleId, scopes] of Object.entries(roles)) {
-      expect((await test.root.put(`/auth/v1/roles/${encodeURIComponent(roleId)}`, { scopes, description: '' })).status).toBe(200);
-    }
+    for (const [roleId, scopes] of Object.entries(roles)) await test.role(roleId, ...scopes);
     const claim = await claimed({ scopes: ['assume:disguise'] });
     for (const authorizedScopes of [undefined, ['assume:disguise']]) {
       const { scopes } = await identity(claim.credentials, authorizedScopes);

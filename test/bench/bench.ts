@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createLeaseholdClient } from '../../src/client/client.js';
 import type { Credentials } from '../../src/credentials/ext.js';
-import { Latencies, Load } from './load.js';
+import { slugid } from '../../src/credentials/slugid.js';
+import { Latencies, LOAD_SCOPES, Load } from './load.js';
 
 /*
  * `npm run bench`: starts the service as users do (its own process, embedded Postgres with fsync on, or DATABASE_URL) and
@@ -121,7 +123,19 @@ async function startProcess() {
     rmSync(dataDir, { recursive: true, force: true });
   };
   const url = exported('ROOT_URL').replace('localhost', '127.0.0.1');
-  return { url, credentials: { clientId: exported('CLIENT_ID'), accessToken: exported('ACCESS_TOKEN') }, stop };
+  const first = { clientId: exported('CLIENT_ID'), accessToken: exported('ACCESS_TOKEN') };
+  return { url, credentials: await clientOf(url, first), stop };
+}
+
+/** What is measured is what a narrow client waits for, not one that may do anything. */
+async function clientOf(rootUrl: string, first: Credentials): Promise<Credentials> {
+  const admin = createLeaseholdClient({ rootUrl, credentials: () => first });
+  const clientId = `bench/${slugid()}`;
+  const expires = new Date(Date.now() + 86_400_000).toISOString();
+  const body = { expires, description: 'made by the bench', deleteOnExpiration: true, scopes: LOAD_SCOPES };
+  const { data, error } = await admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path: { clientId } }, body });
+  if (!data) throw new Error(error.message);
+  return { clientId, accessToken: data.accessToken };
 }
 
 await main();

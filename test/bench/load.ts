@@ -28,6 +28,15 @@ interface Claim {
   credentials: Credentials;
 }
 
+const TASK_SCOPES = ['bench:read:one', 'secrets:get:project/bench/*'];
+
+/** What the client of the load needs; reclaims and reports are made with what was lent. */
+export const LOAD_SCOPES = [
+  ...TASK_SCOPES,
+  ...['queue:create-task:lowest:bench/*', 'queue:create-task:project:none', 'queue:scheduler-id:-'],
+  ...['queue:claim-work:bench/*', 'queue:worker-id:bench/*'],
+];
+
 /** A client that spends as little as it can on each call, over connections that stay open. */
 export class Load {
   private readonly agent: Agent;
@@ -48,9 +57,8 @@ export class Load {
   }
 
   createTask(taskQueueId: string): Promise<unknown> {
-    const scopes = ['bench:read:one', 'secrets:get:project/bench/*'];
     const payload = { command: ['/bin/sh', '-c', 'true'], env: { DATA: 'x'.repeat(1_200) } };
-    const task = definition({ taskQueueId, taskGroupId: this.group, scopes, payload });
+    const task = definition({ taskQueueId, taskGroupId: this.group, scopes: TASK_SCOPES, payload });
     return this.call('PUT', `task/${slugid()}`, this.credentials, task);
   }
 

@@ -3,11 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import taskcluster from 'taskcluster-client';
+import { createLeaseholdClient } from '../../src/client/client.js';
 import { readConfig } from '../../src/service/config.js';
 import { startService } from '../../src/service/service.js';
 
 /*
- * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client. Uses the service that TASKCLUSTER_ROOT_URL
+ * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client, for clients made by the typed one. Uses the service that TASKCLUSTER_ROOT_URL
  * and the credentials beside it name; without them, one of its own that is gone afterwards.
  */
 
@@ -19,6 +20,9 @@ interface Access {
 
 const QUEUE = 'demo/laptop';
 const WORKER = { workerGroup: 'demo', workerId: 'my-laptop' };
+const TASK_SCOPES = ['secrets:get:project/demo/*', `assume:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`];
+const CREATOR_SCOPES = [`queue:create-task:lowest:${QUEUE}`, 'queue:create-task:project:none', 'queue:scheduler-id:-', ...TASK_SCOPES];
+const WORKER_SCOPES = [`queue:claim-work:${QUEUE}`, `queue:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`];
 
 function say(title: string, facts: Record<string, unknown> = {}): void {
   console.log(`\n${title}`);
@@ -43,20 +47,39 @@ function lent(claim: { takenUntil: string; credentials: { clientId: string; cert
   return { 'lent to': claim.credentials.clientId, scopes, takenUntil: claim.takenUntil, expires: new Date(expiry).toISOString() };
 }
 
-async function live({ rootUrl, credentials }: Access): Promise<void> {
-  const queue = new taskcluster.Queue({ rootUrl, credentials });
+/** A new client that holds just these scopes, for an hour. */
+async function clientOf({ rootUrl, credentials }: Access, role: string, scopes: string[]): Promise<Access['credentials']> {
+  const admin = createLeaseholdClient({ rootUrl, credentials: () => credentials });
+  const clientId = `demo/${role}-${taskcluster.slugid()}`;
+  const expires = taskcluster.fromNowJSON('1 hour');
+  const body = { expires, description: 'made by the demo', deleteOnExpiration: true, scopes };
+  const { data, error } = await admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path: { clientId } }, body });
+  if (!data) throw new Error(`the client for the ${role} was refused: ${error.message}`);
+  return { clientId, accessToken: data.accessToken };
+}
+
+async function live(access: Access): Promise<void> {
+  const { rootUrl } = access;
+  const [creator, worker] = await Promise.all([clientOf(access, 'creator', CREATOR_SCOPES), clientOf(access, 'worker', WORKER_SCOPES)]);
+  say('0. An administrator makes two clients: one may create this kind of task, the other may ask for work', {
+    creator: CREATOR_SCOPES,
+    worker: WORKER_SCOPES,
+  });
+
+  const queue = new taskcluster.Queue({ rootUrl, credentials: creator });
   const taskId = taskcluster.slugid();
   await queue.createTask(taskId, {
     taskQueueId: QUEUE,
     created: taskcluster.fromNow('0 seconds'),
     deadline: taskcluster.fromNow('1 hour'),
-    scopes: ['secrets:get:project/demo/*', `assume:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`],
+    scopes: TASK_SCOPES,
     payload: { command: ['echo', 'hello'] },
     metadata: { name: 'demo', description: 'shows what a worker is lent', owner: 'demo@example.com', source: 'https://example.com' },
   });
   say('1. A creator makes a task that may read secrets of project/demo, and asks to be its own worker', { task: taskId });
 
-  const { tasks } = await queue.claimWork(QUEUE, { ...WORKER, tasks: 1 });
+  const laptop = new taskcluster.Queue({ rootUrl, credentials: worker });
+  const { tasks } = await laptop.claimWork(QUEUE, { ...WORKER, tasks: 1 });
   const claim = tasks.find((one: { status: { taskId: string } }) => one.status.taskId === taskId);
   if (!claim) throw new Error(`another task was waiting in ${QUEUE}; run the demo again`);
   say('2. A worker claims it, and is lent credentials of just this run. It does not get to be the worker', {

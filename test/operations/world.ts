@@ -91,13 +91,13 @@ export class World {
 
   async clientId(scopes: string[] = [], clientId = `ops/${this.name('client')}`): Promise<string> {
     const body = { expires: soon(), description: 'made by a test', scopes };
-    await ok(this.root.put(`/auth/v1/clients/${encodeURIComponent(clientId)}`, body));
+    const { error } = await this.test.admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path: { clientId } }, body });
+    if (error) throw new Error(error.message);
     return clientId;
   }
 
-  async roleId(scopes: string[] = []): Promise<string> {
-    const roleId = this.name('role:');
-    await ok(this.root.put(`/auth/v1/roles/${roleId}`, { description: 'made by a test', scopes }));
+  async roleId(scopes: string[] = [], roleId = this.name('role:')): Promise<string> {
+    await this.test.role(roleId, ...scopes);
     return roleId;
   }
 

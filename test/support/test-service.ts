@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createLeaseholdClient } from '../../src/client/client.js';
 import { type Config, readConfig, type StaticClient } from '../../src/service/config.js';
 import { type RunningService, startService } from '../../src/service/service.js';
 import { Api, type Credentials } from './api.js';
@@ -14,8 +15,12 @@ export interface TestService {
   root: Api;
   service: RunningService;
   database: TestDatabase;
+  /** The same, for administration: clients and roles, typed by openapi.yaml. */
+  admin: ReturnType<typeof createLeaseholdClient>;
   /** Calls as a new client that holds just these scopes. */
   client(...scopes: string[]): Promise<Api>;
+  /** Makes a role of these scopes. */
+  role(roleId: string, ...scopes: string[]): Promise<void>;
   /** Another replica on the same database. */
   replica(overrides?: Partial<Config>): Promise<{ root: Api; service: RunningService; close(): Promise<void> }>;
   close(): Promise<void>;
@@ -33,17 +38,25 @@ export async function startTestService(overrides: Partial<Config> = {}): Promise
   const start = (more: Partial<Config> = {}) => startService({ ...testConfig(database.url, dataDir), ...overrides, ...more });
   const service = await start();
   const root = new Api(service.url.replace('localhost', '127.0.0.1'), ROOT);
+  const admin = createLeaseholdClient({ rootUrl: root.url, credentials: () => ROOT });
   let clients = 0;
   return {
     root,
+    admin,
     service,
     database,
     client: async (...scopes) => {
       const clientId = `test/client-${clients++}`;
       const expires = new Date(Date.now() + 86_400_000).toISOString();
-      const { status, body } = await root.put(`/auth/v1/clients/${encodeURIComponent(clientId)}`, { expires, description: '', scopes });
-      if (status !== 200) throw new Error(`the test's client was refused: ${JSON.stringify(body)}`);
-      return root.as({ clientId, accessToken: body.accessToken });
+      const body = { expires, description: '', scopes };
+      const { data, error } = await admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path: { clientId } }, body });
+      if (!data) throw new Error(`the test's client was refused: ${error.message}`);
+      return root.as({ clientId, accessToken: data.accessToken });
+    },
+    role: async (roleId, ...scopes) => {
+      const body = { description: 'made by a test', scopes };
+      const { error } = await admin.PUT('/api/auth/v1/roles/{roleId}', { params: { path: { roleId } }, body });
+      if (error) throw new Error(`the test's role was refused: ${error.message}`);
     },
     replica: async (more) => {
       const replica = await start(more);

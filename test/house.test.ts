@@ -3,7 +3,9 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { ScopeTemplate } from '../src/scopes/scope-expression.js';
 import { VERSION } from '../src/service/version.js';
+import { type DocumentedRoute, documentedRoutes, serviceOf } from './support/contract.js';
 
 /* The rules of the house that no linter knows, and that the linter knows its own. */
 
@@ -67,6 +69,38 @@ it('every migration is run, in the order of its name', () => {
 
 it('the version is that of package.json', () => {
   expect(VERSION).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
+});
+
+/** A template as docs/operations.md has it: each scope up to its first parameter. */
+function shortened(template: ScopeTemplate | undefined, within = false): string {
+  if (template === undefined) return 'none';
+  if (typeof template === 'string') return template === '<scope>' ? 'each scope given' : `\`${template.replace(/<.*$/, '…')}\``;
+  if ('for' in template) return shortened(template.each, true);
+  if ('if' in template) throw new Error('docs/operations.md has no words yet for scopes that depend on a condition');
+  const [members, joint] = 'AllOf' in template ? [template.AllOf, ' and '] : [template.AnyOf, ' or '];
+  const list = members.map((member) => shortened(member, true)).join(joint);
+  return within && members.length > 1 ? `(${list})` : list;
+}
+
+it('docs/operations.md has each operation once, by its route and its scopes, and says how it compares with upstream', () => {
+  const rowOf = ({ method, path: url, operation }: DocumentedRoute) =>
+    `| \`${operation.operationId}\` | ${method.toUpperCase()} ${url.replace(/^\/api\/[\w-]+\/v1/, '')} | ${shortened(operation['x-required-scopes'] as ScopeTemplate | undefined)} |`;
+  const rows = readFileSync('docs/operations.md', 'utf8').match(/^\| `.*$/gm) ?? [];
+  const compared = rows.map((row) => / (same as upstream|fixed: .+|beyond: .+) \|$/.exec(row));
+  expect(rows.filter((_, index) => !compared[index])).toEqual([]);
+  expect(rows.map((row, index) => row.slice(0, compared[index]?.index)).sort()).toEqual(documentedRoutes.map(rowOf).sort());
+});
+
+it('every service has its operations tested', () => {
+  const tests = readdirSync('test').filter((file) => /^operations\..*\.test\.ts$/.test(file));
+  const tested = tests.flatMap((file) =>
+    [...(/testOperations\(([^)]*)\)/.exec(readFileSync(path.join('test', file), 'utf8'))?.[1] ?? '').matchAll(/'([\w-]+)'/g)].map(
+      ([, of]) => of,
+    ),
+  );
+  expect(tested.sort()).toEqual([...new Set(documentedRoutes.map(serviceOf))].sort());
+  const folders = readdirSync('test/operations', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.map(({ name }) => name).filter((name) => !tested.includes(name))).toEqual([]);
 });
 
 describe('dependency-cruiser', () => {

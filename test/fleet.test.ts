@@ -34,28 +34,6 @@ async function quarantine(queue: string, worker = 'group/w1', quarantineUntil = 
   return ok(test.root.put(workerAt(queue, worker), { quarantineUntil }));
 }
 
-describe('scopes', () => {
-  it.each([
-    ['get', '/queue/v1/task-queues', 'queue:list-task-queues'],
-    ['get', '/queue/v1/task-queues/scoped%2Ftype', 'queue:get-task-queue:scoped/type'],
-    ['get', '/queue/v1/provisioners', 'queue:list-provisioners'],
-    ['get', '/queue/v1/provisioners/scoped', 'queue:get-provisioner:scoped'],
-    ['get', '/queue/v1/provisioners/scoped/worker-types', 'queue:list-worker-types:scoped'],
-    ['get', '/queue/v1/provisioners/scoped/worker-types/type', 'queue:get-worker-type:scoped/type'],
-    ['get', workersOf('scoped/type'), 'queue:list-workers:scoped/type'],
-    ['get', workerAt('scoped/type', 'group/w1'), 'queue:get-worker:scoped/type/group/w1'],
-    ['put', workerAt('scoped/type', 'group/w1'), 'queue:quarantine-worker:scoped/type/group/w1', { quarantineUntil: PAST }],
-    ['put', declareAt('scoped/type', 'group/w1'), 'queue:declare-worker:scoped/type/group/w1#expires', { expires: SOON() }],
-    ['put', declareAt('scoped/type', 'group/w1'), 'queue:declare-worker:scoped/type/group/w1#expires', {}],
-  ] as [method: 'get' | 'put', path: string, scope: string, body?: object][])('%s %s wants %s', async (...[method, path, scope, body]) => {
-    await polled('scoped/type');
-    const send = (api: typeof test.root) => api.request(method, path, body ? { body } : {});
-    await refused(send(test.root.as()), 403);
-    await refused(send(await test.client(`${scope}x`, 'queue:status:*', scope.replace(/[^:]*$/, 'other'))), 403);
-    await ok(send(await test.client(scope)));
-  });
-});
-
 describe('task queues', () => {
   it('are known from the first claimWork, by all their names', async () => {
     const queue = await polled();

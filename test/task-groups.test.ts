@@ -20,16 +20,6 @@ async function group(size: number, overrides: Record<string, unknown> = {}): Pro
 }
 
 describe('getTaskGroup and listTaskGroup', () => {
-  it('want queue:list-task-group, before they say whether there is one', async () => {
-    const { taskGroupId } = await group(1);
-    const stranger = await test.client(`queue:list-task-group:${slugid()}`);
-    for (const verb of ['', 'list']) {
-      for (const id of [taskGroupId, slugid()]) await refused(stranger.get(at(id, verb)), 403);
-      await refused(test.root.get(at(slugid(), verb)), 404);
-      await ok((await test.client(`queue:list-task-group:${taskGroupId}`)).get(at(taskGroupId, verb)));
-    }
-  });
-
   it('tell its scheduler, and that it expires an hour after its last task', async () => {
     const expires = new Date(Date.now() + 2 * 86_400_000).toISOString();
     const { taskGroupId } = await group(1, { expires });
@@ -47,27 +37,6 @@ describe('getTaskGroup and listTaskGroup', () => {
     expect(second.continuationToken).toBeUndefined();
     expect(listed[4]).toEqual({ status: await tasks.status(taskIds[4]!), task: await ok(test.root.get(`/queue/v1/task/${taskIds[4]}`)) });
     expect([first.taskGroupId, first.schedulerId]).toEqual([taskGroupId, 'sched']);
-  });
-});
-
-describe.each([
-  ['sealTaskGroup', 'seal', undefined],
-  ['cancelTaskGroup', 'cancel', undefined],
-  ['changeTaskGroupPriority', 'priority', { newPriority: 'high' }],
-] as const)('%s', (_, verb, body) => {
-  it('wants the scope of scheduler and group, and is no oracle of groups', async () => {
-    const { taskGroupId } = await group(1);
-    if (verb === 'cancel') await seal(taskGroupId);
-    const scope = verb === 'priority' ? 'queue:change-task-group-priority' : `queue:${verb}-task-group`;
-    const missing = slugid();
-    for (const held of [`${scope}:other/${taskGroupId}`, `${scope}:sched/${missing}`, 'nothing']) {
-      const stranger = await test.client(held);
-      const messages = await Promise.all([taskGroupId, missing].map((id) => refused(stranger.post(at(id, verb), body), 403)));
-      expect(new Set(messages.map((message) => message.split('---')[0])).size).toBe(1);
-    }
-    await refused((await test.client('queue:list-task-group:*')).post(at(taskGroupId, verb), body), 403);
-    await refused(test.root.post(at(missing, verb), body), 404);
-    await ok((await test.client(`${scope}:sched/${taskGroupId}`)).post(at(taskGroupId, verb), body));
   });
 });
 

@@ -6,12 +6,13 @@ import type { World } from './world.js';
 
 type Guarded = Operation & Required<Pick<Operation, 'scopes'>>;
 
-/** What looks like a scope and does not satisfy it: longer, shorter, a prefix without its star, another's. */
+/** What looks like a scope and does not satisfy it: longer, shorter, a prefix without its star, with somebody else's part. */
 function nearMisses(scope: string): string[] {
   const prefix = scope.replace(/[^:/#]+$/, '');
-  return [`${scope}x`, scope.slice(0, -1), prefix, `${prefix}other`, `${prefix}other*`, scope.replace(/^(\w+):/, '$1x:')].filter(
-    (one) => one !== '' && one !== scope,
-  );
+  const cutOff = [scope.slice(0, -1), prefix, prefix.slice(0, -1)].filter((one) => one !== '');
+  const parts = scope.split(/(?<=[:/#])/);
+  const others = parts.map((part, index) => parts.with(index, part.replace(/^[^:/#]+/, 'other')).join(''));
+  return [`${scope}x`, `${scope}x*`, `${prefix}other*`, ...cutOff, ...others];
 }
 
 /** Each alternative is enough, and none of its scopes can be done without. */

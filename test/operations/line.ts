@@ -30,10 +30,10 @@ export class Line {
     return answer;
   }
 
-  /** The message, without its trailer; fails unless the answer has this code. */
-  async refuse(api: Api, call: Call, code: ErrorCode, options?: RequestOptions): Promise<string> {
+  /** The message, without its trailer; fails unless the answer has this code, or this status and none. */
+  async refuse(api: Api, call: Call, code: ErrorCode | number, options?: RequestOptions): Promise<string> {
     const { status, body, headers } = await this.send(api, call, options);
-    expect({ code: body.code, message: body.message }).toEqual({ code, message: expect.any(String) });
+    expect({ code: body.code ?? status, message: body.message }).toEqual({ code, message: expect.any(String) });
     if (status === 401) expect(headers['www-authenticate']).toBe('hawk');
     return body.message.split('\n\n---\n')[0];
   }
@@ -60,7 +60,7 @@ export async function changed<T extends Call>(call: T, change: Change<T>, world:
     params: { ...call.params, ...params },
     query: { ...call.query, ...query },
     headers: { ...call.headers, ...headers },
-    ...(call.body || body ? { body: { ...call.body, ...body } } : {}),
+    ...(body ? { body: { ...call.body, ...body } } : {}),
   };
 }
 

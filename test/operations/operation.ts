@@ -24,7 +24,8 @@ export interface Variant<T extends Call> {
 }
 
 export interface Refusal<T extends Call> extends Variant<T> {
-  code: ErrorCode;
+  /** Its status where the answer has no code: 424 of an artifact that is an error. */
+  code: ErrorCode | number;
   /** What the message must say. */
   says: RegExp;
   /** Undoes `before` where others would feel it. */

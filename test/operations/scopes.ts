@@ -71,7 +71,7 @@ export async function expectNoOracle(line: Line, one: Operation & Required<Pick<
     return Object.keys(unknown).reduce((text, name) => text.replaceAll(params[name] ?? '', `<${name}>`), message);
   };
   await unchanged(world, async () => {
-    expect(await line.refuse(knower, nowhere, 'ResourceNotFound')).toMatch(/does not exist|was not seen/);
+    await line.refuse(knower, nowhere, 'ResourceNotFound');
     expect(await told(nowhere)).toBe(await told(call));
   });
 }

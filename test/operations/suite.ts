@@ -9,7 +9,7 @@ import { expectNoOracle, expectScopes, expectStrangersRefused } from './scopes.j
 import { expectUnreadableRefused } from './unreadable.js';
 import { World } from './world.js';
 
-/** What the runner sees without a file's help, or no test can provoke, or one of all operations shows. */
+/** No test can provoke the one; http.test.ts shows the other, once for all. */
 const SEEN_ELSEWHERE = ['500 InternalServerError', '413 InputTooLarge'];
 
 /** Tests every operation of these services, as test/operations/<service>/<operationId>.ts describe them, on one service. */
@@ -64,6 +64,14 @@ function testOperation(line: Line, one: Operation, testService: () => TestServic
     await variant.before?.(call, world);
     return { call, sent: await changed(call, variant.call ?? {}, world) };
   };
+
+  it('leaves out nothing that openapi.yaml makes worth a check', async () => {
+    const { 'x-required-scopes': required, parameters = [] } = line.route.operation;
+    const inPages = parameters.some(({ name }) => name === 'continuationToken');
+    expect({ scopes: scopes !== undefined, pages: pages !== undefined }).toEqual({ scopes: required !== undefined, pages: inPages });
+    const alternatives = (required as { AnyOf?: unknown[] } | undefined)?.AnyOf ?? [];
+    if (scopes) expect(scopes(await one.arrange(world)).length).toBeGreaterThanOrEqual(alternatives.length);
+  });
 
   if (scopes) {
     it('serves whoever has its scopes, and needs each of them', () => expectScopes(line, { ...one, scopes }, world));

@@ -19,12 +19,11 @@ async function expectEachRefused(line: Line, call: Call, world: World): Promise<
   for (const [place, name, value] of [['query', 'nonsense', '1'] as const, ...parameters.flatMap(misfits)]) {
     await expectRefused(await changed(call, { [place]: { [name]: value } }, world), 'InvalidRequestArguments', name);
   }
-  if (!requestBody) return;
+  const schema = requestBody?.content?.['application/json']?.schema;
+  if (!schema) return;
   const { body: _, ...empty } = call;
   await expectRefused(empty, 'MalformedPayload', 'application/json');
   await expectRefused({ ...empty, body: [] }, 'MalformedPayload', 'JSON object');
-  const schema = requestBody.content?.['application/json']?.schema;
-  if (!schema) return;
   for (const [name, value] of [['nonsense', 1] as const, ...misfittingFields(resolved(schema))]) {
     await expectRefused(await changed(call, { body: { [name]: value } }, world), 'InputValidationError', name);
   }

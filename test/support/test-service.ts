@@ -79,7 +79,6 @@ function testConfig(databaseUrl: string, dataDir: string): Config {
     DATABASE_URL: databaseUrl,
     MASTER_KEY,
     STATIC_CLIENTS: JSON.stringify([root]),
-    ANONYMOUS_SCOPES: '[]',
     LOG_LEVEL: 'fatal',
     ANONYMOUS_SCOPES: '[]', // a caller without credentials holds nothing: what a test grants is all there is
   });

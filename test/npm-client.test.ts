@@ -16,6 +16,7 @@ const NOT_SERVED: Record<string, string[]> = {
     ...['awsS3Credentials', 'azureAccounts', 'azureTables', 'azureTableSAS', 'azureContainers', 'azureContainerSAS', 'gcpCredentials'],
     ...['sentryDSN', 'websocktunnelToken'], // credentials of other companies and services
   ],
+  PurgeCache: ['purgeCache'], // nobody asks for it here
 };
 
 /** TEMPORARY: still being built. Each that is served leaves this list and gets its place in the story; the list ends empty. */
@@ -23,12 +24,10 @@ const NOT_YET: Record<string, string[]> = {
   Queue: [
     ...['createArtifact', 'finishArtifact', 'getArtifact', 'getLatestArtifact', 'listArtifacts', 'listLatestArtifacts'],
     ...['artifactInfo', 'latestArtifactInfo', 'artifact', 'latestArtifact'],
-    ...['listPendingTasks', 'listClaimedTasks'],
   ],
-  Auth: [],
 };
 
-const SERVICES = ['Queue', 'Auth'] as const;
+const SERVICES = ['Queue', 'Auth', 'PurgeCache'] as const;
 const entriesOf = (service: string): ReferenceEntry[] => apis[service]?.reference.entries.filter(({ type }) => type === 'function') ?? [];
 const absent = (service: string) => [...(NOT_SERVED[service] ?? []), ...(NOT_YET[service] ?? [])];
 const served = (service: string) => entriesOf(service).filter(({ name }) => !absent(service).includes(name));
@@ -43,7 +42,7 @@ describe.each(SERVICES)('what the reference of %s knows', (service) => {
   it.each(served(service).map((entry) => [entry.name, entry] as const))('%s is served where it says', (name, entry) => {
     const { operationId, parameters = [] } = routeOf(service, entry)?.operation ?? {};
     const always = { ping: 'Ping', lbheartbeat: 'Lbheartbeat', heartbeat: 'Heartbeat', version: 'Version' }[name];
-    expect(operationId).toBe(always ? service.toLowerCase() + always : name);
+    expect(operationId).toBe(always ? service[0]?.toLowerCase() + service.slice(1) + always : name);
     expect(parameters.map((parameter) => parameter.name)).toEqual(expect.arrayContaining(entry.query));
   });
 
@@ -168,6 +167,7 @@ describe('the story', () => {
         ...['queue:create-task:high:npm/*', 'queue:create-task:project:npm', 'queue:scheduler-id:npm', 'npm:secret'],
         ...['queue:get-task:*', 'queue:status:*', 'queue:list-dependent-tasks:*', `queue:list-task-group:${taskGroupId}`],
         ...['queue:pending-count:npm/*', 'queue:claimed-count:npm/*'],
+        ...['queue:pending-list:npm/*', 'queue:claimed-list:npm/*'],
         ...[...verbs, ...groups],
       ),
     );
@@ -184,11 +184,13 @@ describe('the story', () => {
     expect(await scheduler.getTaskGroup!(taskGroupId)).toMatchObject({ taskGroupId, schedulerId: 'npm' });
     expect((await scheduler.listTaskGroup!(taskGroupId, { limit: 10 })).tasks).toHaveLength(3);
     expect(await scheduler.pendingTasks!(QUEUE)).toMatchObject({ pendingTasks: 2 });
+    expect((await scheduler.listPendingTasks!(QUEUE)).tasks).toMatchObject([{ taskId: first }, { taskId: third }]);
     expect(await scheduler.taskQueueCounts!(QUEUE)).toMatchObject({ pendingTasks: 2, claimedTasks: 0 });
 
     const worker = as(await clientWith(`queue:claim-work:${QUEUE}`, `queue:claim-task:${QUEUE}`, 'queue:worker-id:rack/one'));
     const { tasks } = await worker.claimWork!(QUEUE, { ...WORKER, tasks: 1 });
     expect(tasks).toMatchObject([{ status: { taskId: first } }]); // low comes before lowest
+    expect((await scheduler.listClaimedTasks!(QUEUE, { limit: 5 })).tasks).toMatchObject([{ taskId: first, ...WORKER }]);
     const reclaim = await as(tasks[0].credentials).reclaimTask!(first, 0);
     expect((await as(reclaim.credentials).reportCompleted!(first, 0)).status.state).toBe('completed');
     expect(await state(second)).toBe('pending');
@@ -204,6 +206,12 @@ describe('the story', () => {
     expect(await scheduler.sealTaskGroup!(taskGroupId)).toMatchObject({ sealed: expect.any(String) });
     expect(await scheduler.cancelTaskGroup!(taskGroupId)).toMatchObject({ taskGroupSize: 3, cancelledCount: 1, taskIds: [third] });
     await expect(scheduler.createTask!(taskcluster.slugid(), task({ taskGroupId }))).rejects.toMatchObject({ statusCode: 409 });
+  });
+
+  it('a worker asks which caches to throw away', async () => {
+    const worker = as(await clientWith(`purge-cache:purge-requests::${QUEUE}`, 'purge-cache:all-purge-requests'), 'PurgeCache');
+    expect(await worker.purgeRequests!(QUEUE, { since: taskcluster.fromNowJSON('-1 hour') })).toEqual({ requests: [] });
+    expect(await worker.allPurgeRequests!({ limit: 5 })).toEqual({ requests: [] });
   });
 
   it('an operator looks after the fleet', async () => {

@@ -1,3 +1,3 @@
 import { testOperations } from './operations/suite.js';
 
-await testOperations('auth', 'process');
+await testOperations('auth', 'process', 'purge-cache');

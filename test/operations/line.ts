@@ -9,9 +9,12 @@ import type { World } from './world.js';
 export class Line {
   readonly seen = new Set<string>();
   private readonly promised: Set<string>;
+  /** Of an answer that never ends, only the head is asked for. */
+  private readonly endless: boolean;
 
   constructor(readonly route: DocumentedRoute) {
     this.promised = new Set(promisesOf(route));
+    this.endless = route.operation.responses[200]?.content?.['text/event-stream'] !== undefined;
   }
 
   async send(api: Api, { params = {}, query = {}, body, headers = {}, as }: Call, options: RequestOptions = {}): Promise<Answer> {
@@ -19,7 +22,9 @@ export class Line {
     const path = this.route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given(params, name)));
     const search = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
     const url = search.length > 0 ? `${path}?${search.join('&')}` : path;
-    const answer = await caller.request(this.route.method as 'get', url, { body, headers, ...options });
+    const send = (method: string) => caller.request(method as 'get', url, { body, headers, ...options });
+    const head = this.endless ? await send('head') : undefined;
+    const answer = head?.status === 200 ? head : await send(this.route.method);
     this.remember(answer);
     return answer;
   }

@@ -52,8 +52,11 @@ export interface Success<T extends Call> extends Variant<T> {
  * refusal of its own (conflicts, contradictions, things unknown in other ways). Things to call it on are made by `World`.
  */
 export interface Operation<T extends Call = Call> {
-  /** A call that succeeds, on something new; extra fields are for the functions below. Called before each check. */
-  arrange(world: World): T | Promise<T>;
+  /**
+   * A call that succeeds, on something new; extra fields are for the functions below. Called before each check,
+   * with the index of the alternative that is to be checked where the call depends on it.
+   */
+  arrange(world: World, alternative?: number): T | Promise<T>;
   /** The least that suffices: alternatives, each a list of scopes that are needed together. Absent: anybody may. */
   scopes?(call: T): string[][];
   /**
@@ -65,8 +68,8 @@ export interface Operation<T extends Call = Call> {
   check(answer: Answer, call: T, world: World): unknown;
   /** URL parameters of a thing that does not exist: 404. */
   unknown?(call: T): Record<string, string>;
-  /** For lists in pages. `arrange` (or this one) must make it list three at least. */
-  pages?: { arrange?(world: World): T | Promise<T>; list(body: Answer['body']): unknown[] };
+  /** For lists in pages. `arrange` (or this one) must make it list three at least; null where the list is always empty. */
+  pages?: null | { arrange?(world: World): T | Promise<T>; list(body: Answer['body']): unknown[] };
   /** Other calls that succeed: repeated, as somebody else, in another form. */
   also?: Record<string, Success<T>>;
   refusals?: Record<string, Refusal<T>>;

@@ -12,14 +12,14 @@ function nearMisses(scope: string): string[] {
   const cutOff = [scope.slice(0, -1), prefix, prefix.slice(0, -1)].filter((one) => one !== '');
   const parts = scope.split(/(?<=[:/#])/);
   const others = parts.map((part, index) => parts.with(index, part.replace(/^[^:/#]+/, 'other')).join(''));
-  return [`${scope}x`, `${scope}x*`, `${prefix}other*`, ...cutOff, ...others];
+  return [`${scope}x`, `${scope}x*`, `${prefix}other*`, ...cutOff, ...others].filter((one) => one !== scope);
 }
 
 /** Each alternative is enough, and none of its scopes can be done without. */
 export async function expectScopes(line: Line, one: Guarded, world: World): Promise<void> {
   const alternatives = one.scopes(await one.arrange(world)).length;
   for (let index = 0; index < alternatives; index++) {
-    const call = await one.arrange(world);
+    const call = await one.arrange(world, index);
     const needed = one.scopes(call)[index] ?? [];
     const knowing = one.mayKnow ? [one.mayKnow(call)] : [];
     const without = (scope: string) => needed.filter((other) => other !== scope);

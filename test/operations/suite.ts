@@ -38,7 +38,9 @@ export async function testOperations(...services: string[]): Promise<void> {
 /** Those of a service by their names; what every service has is described once. */
 async function operationsOf(service: string): Promise<Map<string, Operation>> {
   const { everyService } = await import('./every-service.js');
-  const always = Object.entries(everyService).map(([name, one]) => [service.replaceAll('-', '') + name, one] as const);
+  const always = Object.entries(everyService).map(
+    ([name, one]) => [service.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) + name, one] as const,
+  );
   const files = new Map<string, Operation>(always);
   // one after another: jest loads no two modules at once
   for (const name of namesIn(service)) files.set(name, (await import(`./${service}/${name}.js`)).default);

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import path from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
+import { DiskStore } from '../src/service/artifacts/blobs/disk-store.js';
 import { ArtifactExpiry } from '../src/service/artifacts/expiry.service.js';
 import { Config } from '../src/service/config.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
@@ -284,11 +285,11 @@ describe('bytes', () => {
     const [dead, alive] = ['dead', 'alive'].map((name) => path.join(directory(), 'unfinished', name)) as [string, string];
     for (const file of [dead, alive]) writeFileSync(file, 'x');
     utimesSync(dead, new Date(), new Date(Date.now() - 61 * 60_000));
-    await test.service.app.get(ArtifactExpiry).sweep();
+    await test.service.app.get(DiskStore).removeAbandoned();
     expect([existsSync(dead), existsSync(alive)]).toEqual([false, true]);
     writeFileSync(alive, '');
     utimesSync(alive, new Date(), new Date(0));
-    await test.service.app.get(ArtifactExpiry).sweep();
+    await test.service.app.get(DiskStore).removeAbandoned();
   });
 
   it('are sent in the range that was asked for', async () => {

@@ -1,5 +1,6 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Logger } from '../http/logger.js';
+import { Housekeeper, leftAfter } from '../postgres/housekeeper.js';
 import { Sql } from '../postgres/sql.js';
 import { Blobs } from './blobs/blobs.js';
 import { DiskStore } from './blobs/disk-store.js';
@@ -7,49 +8,35 @@ import type { StoreName } from './sql/artifact-columns.js';
 import { claimExpired } from './sql/claim-expired.js';
 import { deleteArtifacts } from './sql/delete-artifacts.js';
 
-const BATCH = 100;
-const MOST_BATCHES = 50;
-const SWEEP_MS = 10 * 60 * 1000;
+const BATCH = 100; // deleting bytes takes a while
+const SWEEP_EVERY = 600;
 
 /** Removes artifacts that have expired: their bytes, then their rows. Whatever dies in between is found by its row, by any replica. */
 @Injectable()
-export class ArtifactExpiry implements OnApplicationBootstrap, OnModuleDestroy {
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
-  private current: Promise<unknown> = Promise.resolve();
-
+export class ArtifactExpiry implements OnModuleInit {
   constructor(
     private readonly sql: Sql,
     private readonly blobs: Blobs,
     private readonly disk: DiskStore,
     private readonly logger: Logger,
+    private readonly housekeeper: Housekeeper,
   ) {}
 
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.current = this.sweep().catch((error) => this.logger.error({ err: error }, 'artifacts were not swept'));
-    }, SWEEP_MS);
-    this.timer.unref();
+  onModuleInit(): void {
+    const sweep = async () => leftAfter(await this.sweep(), BATCH);
+    this.housekeeper.register({ name: 'forgetting expired artifacts', every: SWEEP_EVERY, batch: sweep });
+    const tidy = async () => this.disk.removeAbandoned().then(() => 'done' as const);
+    this.housekeeper.register({ name: 'removing abandoned uploads', every: SWEEP_EVERY, batch: tidy });
   }
 
-  async onModuleDestroy(): Promise<void> {
-    this.stopped = true;
-    clearInterval(this.timer);
-    await this.current;
-  }
-
-  /** Answers how many are gone. What could not be removed is logged, and tried again ten minutes later. */
+  /** A batch; answers how many are gone. What could not be removed is logged, and tried again ten minutes later. */
   async sweep(): Promise<number> {
     let gone = 0;
-    for (let batch = 0; batch < MOST_BATCHES && !this.stopped; batch++) {
-      const expired = await this.sql.query(claimExpired, [BATCH]);
-      for (const store of ['disk', 's3', null] as const) {
-        const rows = expired.filter((row) => row.store === store);
-        if (rows.length > 0) gone += await this.remove(store, rows);
-      }
-      if (expired.length < BATCH) break;
+    const expired = await this.sql.query(claimExpired, [BATCH]);
+    for (const store of ['disk', 's3', null] as const) {
+      const rows = expired.filter((row) => row.store === store);
+      if (rows.length > 0) gone += await this.remove(store, rows);
     }
-    await this.disk.removeAbandoned();
     return gone;
   }
 

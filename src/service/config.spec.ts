@@ -54,6 +54,7 @@ const DEFAULTS = {
   sweepInterval: 2,
   maxTaskDeadlineDays: 5,
   taskMaxDependencies: 10_000,
+  eventRetention: 86_400,
   artifactMaxSize: 10_737_418_240,
   s3: undefined,
   logLevel: 'info',
@@ -99,6 +100,7 @@ it.each([
   [{ SWEEP_INTERVAL: '0.05' }, { sweepInterval: 0.05 }],
   [{ MAX_TASK_DEADLINE_DAYS: '365' }, { maxTaskDeadlineDays: 365 }],
   [{ TASK_MAX_DEPENDENCIES: '0' }, { taskMaxDependencies: 0 }],
+  [{ EVENT_RETENTION: '60' }, { eventRetention: 60 }],
   [{ ARTIFACT_MAX_SIZE: '1' }, { artifactMaxSize: 1 }],
   [{ ARTIFACTS_S3_BUCKET: 'a.bucket-1' }, { s3: { bucket: 'a.bucket-1', endpoint: undefined, region: 'us-east-1' } }],
   [
@@ -136,6 +138,7 @@ it.each([
   ['CREDENTIALS_GRACE', ['-1', '604801'], /number of seconds from 0 to 604800; set one/],
   ['CLAIM_POLL', ['-1', '28.1', '30'], /number of seconds from 0 to 28; set one/],
   ['DEADLINE_DELAY', ['-1', '86401'], /number of seconds from 0 to 86400; set one/],
+  ['EVENT_RETENTION', ['0', '59', 'a day'], /number of seconds from 60 to 31536000; set one/],
   ['SWEEP_INTERVAL', ['0', '601'], /number of seconds from 0.05 to 600; set one/],
   ['MAX_TASK_DEADLINE_DAYS', ['0', '1.5', '366'], /whole number from 1 to 365; set one/],
   ['TASK_MAX_DEPENDENCIES', ['-1', '10001', '1.5'], /whole number from 0 to 10000; set one/],

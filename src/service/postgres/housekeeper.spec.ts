@@ -114,5 +114,5 @@ it('waits at the end for the batch under way, and begins no other', async () => 
 });
 
 it('takes a full batch for a sign that there is more', () => {
-  expect([0, BATCH - 1, BATCH, BATCH + 1].map(leftAfter)).toEqual(['done', 'done', 'more', 'more']);
+  expect([0, BATCH - 1, BATCH, BATCH + 1].map((found) => leftAfter(found))).toEqual(['done', 'done', 'more', 'more']);
 });

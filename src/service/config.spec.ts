@@ -57,6 +57,8 @@ const DEFAULTS = {
   eventRetention: 86_400,
   artifactMaxSize: 10_737_418_240,
   s3: undefined,
+  eventRetention: 86_400,
+  amqpUrl: undefined,
   logLevel: 'info',
 };
 
@@ -66,6 +68,7 @@ it('has a default for everything; an empty variable is as good as none', () => {
     'PORT',
     'ROOT_URL',
     'DATABASE_URL',
+    'AMQP_URL',
     'MASTER_KEY',
     'STATIC_CLIENTS',
     'ANONYMOUS_SCOPES',
@@ -87,6 +90,8 @@ it.each([
   [{ DATA_DIR: '/process/dev' }, { dataDir: path.resolve('/process/dev') }],
   [{ ANONYMOUS_SCOPES: 'a**b' }, { anonymousScopes: ['a**b'] }],
   [{ DATABASE_URL: 'postgresql://u:p@h/d' }, { databaseUrl: 'postgresql://u:p@h/d' }],
+  [{ AMQP_URL: 'amqp://h' }, { amqpUrl: 'amqp://h' }],
+  [{ AMQP_URL: 'amqps://u:p%25@[::1]:5671/%2f?heartbeat=5' }, { amqpUrl: 'amqps://u:p%25@[::1]:5671/%2f?heartbeat=5' }],
   [{ MASTER_KEY: 'x'.repeat(32) }, { masterKey: 'x'.repeat(32) }],
   [{ STATIC_CLIENTS: '[]' }, { staticClients: [] }],
   [{ STATIC_CLIENTS: JSON.stringify([CLIENT]) }, { staticClients: [{ ...CLIENT, description: '' }] }],
@@ -122,6 +127,7 @@ it.each([
   ['PORT', ['x', '-1', '65536', '80.5', '1e9', '1e3', '0x50', '+80', 'Infinity'], /whole number from 0 to 65535; set one/],
   ['ROOT_URL', ['tc.example.com', 'ftp://a', 'http://', 'http://a/?b', 'http://a/?', 'http://a/#b', 'http://a b'], /set one like https:/],
   ['DATABASE_URL', ['mysql://a', 'localhost/db'], /set one like postgres:/],
+  ['AMQP_URL', ['amqp://', 'amqp:h', 'h:5672', 'http://h', 'amqp://u:50%@h', 'amqp://h:x', 'amqp://h/%'], /set one like amqps:/],
   ['MASTER_KEY', ['x', 'x'.repeat(31)], /make one with: openssl rand/],
   [
     'ANONYMOUS_SCOPES',
@@ -216,6 +222,7 @@ it.each([
   ['STATIC_CLIENT', 'STATIC_CLIENTS'],
   ['ANONYMOUS_SCOPE', 'ANONYMOUS_SCOPES'],
   ['DATABASE_URI', 'DATABASE_URL'],
+  ['AMQP_URI', 'AMQP_URL'],
   ['LOGLEVEL', 'LOG_LEVEL'],
 ])('does not overlook %s, which is %s misspelled', (name, meant) => {
   const message = refusal({ [name]: 'secret' });
@@ -224,7 +231,17 @@ it.each([
 });
 
 it('leaves the variables of others alone', () => {
-  const names = ['HOSTNAME', 'HOSTS', 'PORTS', 'TASKCLUSTER_ROOT_URL', 'XDG_DATA_DIRS', 'claim_timeout', 'CLAIM_TIME', 'SSH_PORT'];
+  const names = [
+    'HOSTNAME',
+    'HOSTS',
+    'PORTS',
+    'TASKCLUSTER_ROOT_URL',
+    'XDG_DATA_DIRS',
+    'claim_timeout',
+    'CLAIM_TIME',
+    'SSH_PORT',
+    'SMTP_URL',
+  ];
   expect(readConfig(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual(DEFAULTS);
   expect(readConfig({ CLAIM_TIMOUT: ' ' })).toEqual(DEFAULTS);
 });
@@ -240,6 +257,8 @@ it('never shows a secret', () => {
     { MASTER_KEY: secret },
     { DATABASE_URL: `mysql://user:${secret}@host` },
     { DATABASE_URL: `user:${secret}@host` },
+    { AMQP_URL: `http://user:${secret}@host` },
+    { AMQP_URL: `amqp://user:${secret}%@host` },
     { ROOT_URL: `https://user:${secret}@host` },
     { ROOT_URL: `https://:${secret}@host` },
     { STATIC_CLIENTS: secret },

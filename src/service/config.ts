@@ -51,6 +51,8 @@ export class Config {
   readonly artifactMaxSize!: number;
   /** Absent: artifacts are kept under dataDir. */
   readonly s3: S3Config | undefined;
+  /** Absent: nobody is told by AMQP. It may hold a password. */
+  readonly amqpUrl: string | undefined;
   readonly logLevel!: string;
 }
 
@@ -139,6 +141,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       accessKeyId: given('ARTIFACTS_S3_ACCESS_KEY_ID'),
       secretAccessKey: given('ARTIFACTS_S3_SECRET_ACCESS_KEY'),
     }),
+    amqpUrl: attempt('AMQP_URL', undefined, amqpUrl),
     logLevel: attempt('LOG_LEVEL', 'info', oneOf(LOG_LEVELS)),
   };
   problems.push(...misspelled(environment, [...known]));
@@ -149,11 +152,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
 const SHORTEST_MISSPELLED = 8; // a shorter name is too easily near one of ours by chance, and somebody else's
 const MOST_EDITS = 2;
+const OTHERS = ['SMTP_URL']; // near AMQP_URL, and in many environments
 
 /** A misspelled variable would silently leave its setting at the default. The environment is full of others' names: only near misses count. */
 function misspelled(environment: Record<string, string | undefined>, known: readonly string[]): string[] {
   return Object.keys(environment)
-    .filter((name) => name.length >= SHORTEST_MISSPELLED && environment[name]?.trim() && !known.includes(name))
+    .filter((name) => name.length >= SHORTEST_MISSPELLED && environment[name]?.trim() && ![...known, ...OTHERS].includes(name))
     .flatMap((name) => {
       const meant = known.find((other) => Math.abs(other.length - name.length) <= MOST_EDITS && edits(name, other) <= MOST_EDITS);
       return meant === undefined ? [] : [`${name}: is no setting; did you mean ${meant}?`];
@@ -224,6 +228,22 @@ function dataDir(text: string): string {
 function databaseUrl(text: string): string {
   if (/^postgres(ql)?:\/\//.test(text)) return text;
   throw new Error('is not a Postgres URL; set one like postgres://user:password@host:5432/database, or leave it unset'); // may hold a password: not shown
+}
+
+function amqpUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^amqps?:$/.test(url.protocol) && url.hostname !== '' && [url.username, url.password, url.pathname].every(isEncoded))
+    return text;
+  throw new Error('is not an AMQP URL; set one like amqps://user:password@host:5671/vhost, or leave it unset'); // may hold a password: not shown
+}
+
+function isEncoded(part: string): boolean {
+  try {
+    decodeURIComponent(part);
+    return true;
+  } catch {
+    return false; // a % that stands for itself has to be %25
+  }
 }
 
 function masterKey(text: string): string {

@@ -2,11 +2,14 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nes
 import { Config } from '../config.js';
 import { Housekeeper, type Left, leftAfter } from '../postgres/housekeeper.js';
 import { Sql } from '../postgres/sql.js';
+import { AMQP_READER } from './amqp/amqp-publisher.js';
 import { forgetEvents } from './sql/forget-events.js';
 import { rebaseEvents } from './sql/rebase-events.js';
 
 /** Who reads for the whole deployment, and must have read what is deleted. */
 const READERS = ['groups'];
+/** Only while it is wanted: without AMQP_URL nobody would ever move its place. */
+const AMQP_READERS = [...READERS, AMQP_READER];
 const BATCH = 1_000;
 const FORGET_EVERY = 60;
 
@@ -29,7 +32,9 @@ export class EventHistory implements OnModuleInit, OnApplicationBootstrap {
 
   /** Deletes a batch of what is old enough. */
   async forget(): Promise<Left> {
-    const [row] = await this.sql.query(forgetEvents, [this.config.eventRetention, READERS, BATCH]);
+    const { eventRetention, amqpUrl } = this.config;
+    const readers = amqpUrl === undefined ? READERS : AMQP_READERS;
+    const [row] = await this.sql.query(forgetEvents, [eventRetention, readers, BATCH]);
     return leftAfter(row?.forgotten ?? 0, BATCH);
   }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { QueueModule } from '../queue/queue.module.js';
+import { AmqpPublisher } from './amqp/amqp-publisher.js';
 import { EventFeed } from './event-feed.js';
 import { EventHistory } from './event-history.js';
 import { EventStream } from './event-stream.js';
@@ -9,6 +10,6 @@ import { EventsController } from './events.controller.js';
 @Module({
   imports: [QueueModule],
   controllers: [EventsController],
-  providers: [EventFeed, EventStream, EventHistory],
+  providers: [EventFeed, EventStream, EventHistory, AmqpPublisher],
 })
 export class EventsModule {}

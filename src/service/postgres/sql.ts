@@ -64,7 +64,36 @@ export class Sql implements Runner {
       }
     });
   }
+
+  /**
+   * Runs `work` while no other process of the deployment runs one of this name; does nothing if one does. The lock is the
+   * connection's, not a transaction's, so it holds back neither vacuum nor the readers of events, and it is lost with the connection:
+   * what must be done by one alone is done through the runner, which fails then.
+   */
+  async exclusively(name: string, work: (runner: Runner) => Promise<void>): Promise<void> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    const lost = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', lost);
+    let locked = false;
+    try {
+      const { rows } = await client.query(TRY_LOCK, [name]);
+      locked = rows[0].locked;
+      if (locked) await client.query(NOTICE_DEATH);
+      if (locked) await work({ query: (statement, parameters = []) => run(client, statement, parameters) });
+    } finally {
+      client.off('error', lost);
+      client.release(broken ?? locked); // true ends the connection, and with it the lock and its settings
+    }
+  }
 }
+
+const TRY_LOCK = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as locked';
+/** The lock of a machine that is gone without a word is free after 25 s, not after the two hours of a default kernel. */
+const NOTICE_DEATH = `select set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+  set_config('tcp_keepalives_count', '3', false)`;
 
 async function run<Row>(on: Pool | PoolClient, { name, text }: Statement<Row>, values: readonly unknown[]): Promise<Row[]> {
   const result = await on.query({ name, text, values: values as unknown[] });

@@ -147,14 +147,14 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     await tasks.run('worker-shutdown', taskId);
     await tasks.run('completed', taskId, 1);
     await tasks.create({ taskGroupId, schedulerId: 'sched' }, late);
+    await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/priority`, { newPriority: 'highest' }));
     await tasks.run('failed', late);
     await tasks.create({ taskGroupId, schedulerId: 'sched', dependencies: [unborn] }, unborn);
     await ok(tasks.steer('cancel', unborn));
     await insertEvent({ task_group_id: taskGroupId, task_id: taskId, run_id: 1, detail: '{"runId":1,"artifact":{"name":"a"}}' });
-    await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/priority`, { newPriority: 'highest' }));
     await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/seal`));
     await sweep();
-    const told = await reader.next(17);
+    const told = await reader.next(19);
     const sent = await everything.next(told.length, ({ key }) => key.includes(taskGroupId));
     expect(sent.map(({ kind, payload }) => [kind, payload])).toEqual(told.map(({ kind, data }) => [kind, data]));
     expect(new Set(sent.map(({ kind }) => kind))).toEqual(new Set(EVENT_KINDS));

@@ -70,8 +70,8 @@ export class Broker {
 
   async close(): Promise<void> {
     await within(this.connection.close(), CLOSE_MS, new AbortController().signal, '').catch(() => undefined);
-    const { stream } = this.connection.connection as unknown as { stream: { destroy(): void } };
-    stream.destroy(); // a broker that hangs does not answer a close either
+    const { stream } = this.connection.connection as unknown as { stream: { destroy(error: Error): void } };
+    stream.destroy(new Error('given up')); // a broker that hangs does not answer a close either; with an error its heartbeats end, too
   }
 
   private async open(): Promise<void> {

@@ -10,7 +10,7 @@ import { slugid } from './support/api.js';
 import { EventReader } from './support/event-reader.js';
 import { RabbitMq } from './support/rabbitmq.js';
 import { eventually, freePort, onDatabase, ServiceProcess } from './support/service-process.js';
-import { ok, Tasks, WORKER } from './support/tasks.js';
+import { ok, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService; // it has no AMQP_URL; replicas of it have
@@ -90,9 +90,7 @@ describe('without a broker', () => {
     await sweep();
     await test.database.pool.query(`update event set at = now() - interval '2 days'`);
     const left = async () => (await test.database.pool.query('select from event where task_id = $1', [taskId])).rowCount;
-    const forgetAs = async ({ app }: typeof service) => {
-      while (await app.get(EventHistory).forget());
-    };
+    const forgetAs = ({ app }: typeof service) => untilDone(() => app.get(EventHistory).forget());
     await forgetAs(service);
     expect(await left()).toBe(2);
     await eventually('three tries in vain', () => warn.mock.calls.length > 0);

@@ -1,3 +1,4 @@
+import { EVENT_HORIZON } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /** How far a reader of the deployment has come. */

@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { createDataSource } from '../src/service/postgres/data-source.js';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
+import { eventually } from './support/service-process.js';
 
 let database: TestDatabase;
 let dataSource: DataSource;
@@ -40,4 +41,41 @@ it('a connection that is cut while idle is replaced', async () => {
   await cut(own?.pid ?? 0);
   const [next] = await sql.query(ownPid);
   expect(next?.pid).not.toBe(own?.pid);
+});
+
+describe('exclusively', () => {
+  const once = async () => {
+    let ran = false;
+    await sql.exclusively('test', async () => {
+      ran = true;
+    });
+    return ran;
+  };
+
+  it('runs for one at a time of the same name, and again when that one is done, well or not', async () => {
+    await sql.exclusively('test', async () => {
+      expect(await once()).toBe(false);
+      await sql.exclusively('other', async () => expect(await once()).toBe(false));
+    });
+    await expect(sql.exclusively('test', () => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
+    await eventually('the lock is free', once);
+  });
+
+  it('whoever loses the lock with its connection can do nothing more by it; the next one can', async () => {
+    const work = sql.exclusively('test', async (runner) => {
+      const [own] = await runner.query(ownPid);
+      await cut(own?.pid ?? 0);
+      expect(await once()).toBe(true);
+      await runner.query(ownPid);
+    });
+    await expect(work).rejects.toThrow(/not queryable|terminat/);
+  });
+
+  it('is no transaction: it holds back neither vacuum nor those who read events', async () => {
+    await sql.exclusively('test', async (runner) => {
+      const [own] = await runner.query(ownPid);
+      const { rows } = await database.pool.query('select state, backend_xid from pg_stat_activity where pid = $1', [own?.pid]);
+      expect(rows).toEqual([{ state: 'idle', backend_xid: null }]);
+    });
+  });
 });

@@ -7,11 +7,12 @@ import { eventually, freePort } from './service-process.js';
 
 /** Not the one in PATH: that one insists on being root, becomes another user, and writes to /var. */
 const PROGRAM = '/usr/lib/rabbitmq/bin/rabbitmq-server';
+const NAME_SERVER = '/usr/bin/epmd';
 const READY_WITHIN_MS = 60_000;
 
 /** A RabbitMQ of our own, on the loopback interface: nothing of it is shared with one that this machine may run. */
 export class RabbitMq {
-  static readonly isInstalled = existsSync(PROGRAM);
+  static readonly isInstalled = [PROGRAM, NAME_SERVER].every((file) => existsSync(file));
   static readonly MOST_BYTES = 100_000; // of a message
 
   private server: ChildProcess | undefined;
@@ -27,7 +28,7 @@ export class RabbitMq {
   static async start(): Promise<RabbitMq> {
     const directory = mkdtempSync(path.join(tmpdir(), 'leasehold-rabbitmq-'));
     const ports = { amqp: await freePort(), names: await freePort(), nodes: await freePort() };
-    const names = spawn('epmd', ['-port', String(ports.names), '-address', '127.0.0.1'], { stdio: 'ignore' });
+    const names = spawn(NAME_SERVER, ['-port', String(ports.names), '-address', '127.0.0.1'], { stdio: 'ignore' });
     const broker = new RabbitMq(directory, ports, names);
     broker.configure();
     await broker.start();

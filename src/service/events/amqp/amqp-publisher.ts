@@ -13,7 +13,7 @@ import { ccOf, exchangeOf, routingKeyOf } from './routing-key.js';
 /** Its name as a reader of events, and that of the lock under which one replica publishes. */
 export const AMQP_READER = 'amqp';
 
-const BATCH = 200;
+const BATCH = 500; // what is persistent is confirmed tens of milliseconds later, however much it is
 const POLL_MS = 200;
 const STAND_BY_MS = 1_000;
 const FIRST_WAIT_MS = 500;

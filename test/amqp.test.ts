@@ -52,6 +52,7 @@ async function millisecondsOf(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
 const sweep = () => test.service.app.get(SweepService).sweep();
 
 /** An event as no statement of ours would write it, or not yet. */
@@ -143,13 +144,15 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     await tasks.create({ taskGroupId, schedulerId: 'sched', routes, tags: { kind: 'ä' }, priority: 'low' }, taskId);
     await ok(test.root.post(`/queue/v1/task/${taskId}/priority`, { newPriority: 'high' }));
     await tasks.run('worker-shutdown', taskId);
-    await tasks.run('completed', taskId, 1);
+    await ok(tasks.claimTask(taskId, 1));
+    const artifact = { storageType: 'reference', url: 'https://example.com/x', contentType: 'text/plain', expires: inAnHour() };
+    await ok(test.root.post(`/queue/v1/task/${taskId}/runs/1/artifacts/public%2Flive.log`, artifact));
+    await ok(tasks.report('completed', taskId, 1));
     await tasks.create({ taskGroupId, schedulerId: 'sched' }, late);
     await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/priority`, { newPriority: 'highest' }));
     await tasks.run('failed', late);
     await tasks.create({ taskGroupId, schedulerId: 'sched', dependencies: [unborn] }, unborn);
     await ok(tasks.steer('cancel', unborn));
-    await insertEvent({ task_group_id: taskGroupId, task_id: taskId, run_id: 1, detail: '{"runId":1,"artifact":{"name":"a"}}' });
     await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/seal`));
     await sweep();
     const told = await reader.next(19);
@@ -165,8 +168,8 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
       ['task-exception', `primary.${taskId}.0.group.worker.${rest}`],
       ['task-pending', `primary.${taskId}.1._._.${rest}`],
       ['task-running', `primary.${taskId}.1.group.worker.${rest}`],
+      ['artifact-created', `primary.${taskId}.1.group.worker.${rest}`],
       ['task-completed', `primary.${taskId}.1.group.worker.${rest}`],
-      ['artifact-created', `primary.${taskId}.1.wg.w.p.q.-.${taskGroupId}._`],
     ]);
     expect(sent.filter(isOf(unborn)).map(({ key }) => key)).toEqual(['_', '0'].map((run) => `primary.${unborn}.${run}._._.${rest}`));
     expect(sent.filter(isOf(taskGroupId)).map(({ kind, key }) => [kind, key])).toEqual(
@@ -178,8 +181,8 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     }
     expect((await byTask.next(9)).map(({ text }) => text)).toEqual(sent.filter(isOf(taskId)).map(({ text }) => text));
     expect((await byRoute.next(9)).map(({ text }) => text)).toEqual(sent.filter(isOf(taskId)).map(({ text }) => text));
-    expect((await byWorker.next(6)).map(({ kind }) => kind.replace('task-', '')).join()).toBe(
-      'running,exception,running,completed,running,failed',
+    expect((await byWorker.next(7)).map(({ kind }) => kind.replace('task-', '')).join()).toBe(
+      'running,exception,running,artifact-created,completed,running,failed',
     );
     expect(everything.messages.filter(isOf(formerly))).toEqual([]); // the first start begins then, not with the history
     expect(everything.messages).toHaveLength(sent.length);

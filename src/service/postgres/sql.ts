@@ -84,8 +84,9 @@ export class Sql implements Runner {
       if (locked) await client.query(NOTICE_DEATH);
       if (locked) await work({ query: (statement, parameters = []) => run(client, statement, parameters) });
     } finally {
+      if (locked) await client.query('select pg_advisory_unlock_all()').catch(() => undefined); // who waits need not wait for its end
       client.off('error', lost);
-      client.release(broken ?? locked); // true ends the connection, and with it the lock and its settings
+      client.release(broken ?? locked); // true ends the connection, and with it its settings
     }
   }
 }

@@ -57,7 +57,6 @@ const DEFAULTS = {
   eventRetention: 86_400,
   artifactMaxSize: 10_737_418_240,
   s3: undefined,
-  eventRetention: 86_400,
   amqpUrl: undefined,
   logLevel: 'info',
 };

@@ -8127,8 +8127,6 @@ export interface operations {
              *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
              *     `InputValidationError`: a field of the body has the wrong shape
-             *
-             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
             400: {
                 headers: {
@@ -8323,8 +8321,6 @@ export interface operations {
              *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
              *     `InputValidationError`: a field of the body has the wrong shape
-             *
-             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
             400: {
                 headers: {
@@ -8363,15 +8359,6 @@ export interface operations {
             };
             /** @description `NoMatchingMethod`: we know none of the methods that the caller accepts */
             406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -20,7 +20,7 @@ import { DOWNLOAD_SCOPE, ObjectsService, UPLOAD_SCOPE } from './objects.service.
 
 const Name = () =>
   UrlParam('name', { pattern: /^[\x20-\x7e]{1,1100}$/, description: 'the name of an object, as createArtifact answers it' });
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputError', 'InputTooLarge', 'ResourceNotFound', 'RequestConflict'] as const;
+const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge', 'ResourceNotFound'] as const;
 const OBJECT = '`<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.';
 
 /** Uploads and downloads of artifacts of the storage type `object`, by the credentials that the queue lends for each. */
@@ -31,14 +31,24 @@ export class ObjectsController {
 
   @Put('upload/:name')
   @RequireScopes(UPLOAD_SCOPE)
-  @Operation({ summary: 'Begin the upload of an object', description: OBJECT, response: CreateUploadResponse, errors: BODY })
+  @Operation({
+    summary: 'Begin the upload of an object',
+    description: OBJECT,
+    response: CreateUploadResponse,
+    errors: [...BODY, 'RequestConflict'],
+  })
   createUpload(@CallerOf() caller: Caller, @Name() name: string, @Payload() request: CreateUploadRequest): Promise<CreateUploadResponse> {
     return this.objects.createUpload(name, request, caller);
   }
 
   @Post('finish-upload/:name')
   @RequireScopes(UPLOAD_SCOPE)
-  @Operation({ summary: 'Say that an upload is complete', description: OBJECT, response: FinishUploadResponse, errors: BODY })
+  @Operation({
+    summary: 'Say that an upload is complete',
+    description: OBJECT,
+    response: FinishUploadResponse,
+    errors: [...BODY, 'InputError', 'RequestConflict'],
+  })
   async finishUpload(
     @CallerOf() caller: Caller,
     @Name() name: string,

@@ -20,7 +20,7 @@ export class Line {
   async send(api: Api, { params = {}, query = {}, body, headers = {}, as }: Call, options: RequestOptions = {}): Promise<Answer> {
     const caller = as === undefined ? api : api.as(as ?? undefined);
     const path = this.route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(given(params, name)));
-    const search = Object.entries(query).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    const search = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : `${name}=${encodeURIComponent(value)}`));
     const url = search.length > 0 ? `${path}?${search.join('&')}` : path;
     const send = (method: string) => caller.request(method as 'get', url, { body, headers, ...options });
     const head = this.endless ? await send('head') : undefined;
@@ -65,7 +65,7 @@ export async function changed<T extends Call>(call: T, change: Change<T>, world:
     params: { ...call.params, ...params },
     query: { ...call.query, ...query },
     headers: { ...call.headers, ...headers },
-    ...(body ? { body: { ...call.body, ...body } } : {}),
+    ...(body ? { body: Buffer.isBuffer(body) ? body : { ...call.body, ...body } } : {}),
   };
 }
 

@@ -6,14 +6,15 @@ import type { World } from './world.js';
 export interface Call {
   /** URL parameters, not encoded. */
   params?: Record<string, string>;
-  query?: Record<string, string>;
+  query?: Record<string, string | undefined>;
+  /** A JSON object, or the bytes for what takes any. */
   body?: object;
   headers?: Record<string, string>;
   /** Instead of whom the check would send: credentials, or null for nobody. */
   as?: Credentials | null;
 }
 
-/** How a call differs from the arranged one: fields of params, query, body and headers replace those of the same name. */
+/** How a call differs from the arranged one: fields of params, query, body and headers replace those of the same name; bytes, all bytes. */
 export type Change<T extends Call> = Call | ((call: T, world: World) => Call | Promise<Call>);
 
 /** The arranged call, changed, sent by the client that may do anything: so it is this, and no lack of scopes, that is answered. */
@@ -45,6 +46,7 @@ export interface Success<T extends Call> extends Variant<T> {
  *   same whether the thing exists or not;
  * - URL parameters, query parameters and fields of the body that are missing, unknown or of the wrong type are refused by name (400);
  * - what was refused has changed no row of any table;
+ * - a URL that the service has signed is refused with anything in it changed or left out;
  * - with `pages`: they add up to the whole, and tokens and limits that are none are refused;
  * - every code and status that openapi.yaml promises of it was seen in the end. An operation has a file, a file an operation.
  *
@@ -54,7 +56,7 @@ export interface Success<T extends Call> extends Variant<T> {
 export interface Operation<T extends Call = Call> {
   /**
    * A call that succeeds, on something new; extra fields are for the functions below. Called before each check,
-   * with the index of the alternative that is to be checked where the call depends on it.
+   * with the index of the alternative (of scopes, or of the classes that a body may be of) where the call depends on it.
    */
   arrange(world: World, alternative?: number): T | Promise<T>;
   /** The least that suffices: alternatives, each a list of scopes that are needed together. Absent: anybody may. */

@@ -6,11 +6,14 @@ import { changed, Line, unchanged } from './line.js';
 import type { Call, Operation, Variant } from './operation.js';
 import { expectPages } from './pages.js';
 import { expectNoOracle, expectScopes, expectStrangersRefused } from './scopes.js';
+import { expectSigned, isSigned } from './signed.js';
 import { expectUnreadableRefused } from './unreadable.js';
 import { World } from './world.js';
 
-/** No test can provoke the one; http.test.ts shows the other, once for all. */
-const SEEN_ELSEWHERE = ['500 InternalServerError', '413 InputTooLarge'];
+/** No test can provoke it. */
+const NEVER_SEEN = '500 InternalServerError';
+/** http.test.ts shows it once for all bodies of JSON. */
+const SEEN_ELSEWHERE = '413 InputTooLarge';
 
 /** Tests every operation of these services, as test/operations/<service>/<operationId>.ts describe them, on one service. */
 export async function testOperations(...services: string[]): Promise<void> {
@@ -35,10 +38,13 @@ export async function testOperations(...services: string[]): Promise<void> {
   }
 }
 
+/** These are parts of the queue, which answers for them. */
+const PARTS = ['artifacts', 'object'];
+
 /** Those of a service by their names; what every service has is described once. */
-async function operationsOf(service: string): Promise<Map<string, Operation>> {
+export async function operationsOf(service: string): Promise<Map<string, Operation>> {
   const { everyService } = await import('./every-service.js');
-  const always = Object.entries(everyService).map(
+  const always = Object.entries(PARTS.includes(service) ? {} : everyService).map(
     ([name, one]) => [service.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) + name, one] as const,
   );
   const files = new Map<string, Operation>(always);
@@ -84,6 +90,7 @@ function testOperation(line: Line, one: Operation, testService: () => TestServic
       await one.check(await line.succeed(world.root.as(), call), call, world);
     });
   }
+  if (isSigned(line)) it('serves the URL as it was signed, and no other', () => expectSigned(line, one, world));
   if (unknown) it('finds nothing where nothing is, and tells only who may know', () => expectNoOracle(line, { ...one, unknown }, world));
   it('refuses what it cannot read, by name', () => expectUnreadableRefused(line, one, world));
   if (pages) it('comes in pages that add up', () => expectPages(line, { ...one, ...pages }, world));
@@ -107,7 +114,8 @@ function testOperation(line: Line, one: Operation, testService: () => TestServic
   }
 
   it('was seen to answer all that openapi.yaml promises', () => {
-    const promised = promisesOf(line.route).filter((promise) => !SEEN_ELSEWHERE.includes(promise));
+    const elsewhere = line.route.operation.requestBody?.content?.['application/json'] ? [SEEN_ELSEWHERE] : [];
+    const promised = promisesOf(line.route).filter((promise) => ![NEVER_SEEN, ...elsewhere].includes(promise));
     expect(promised.filter((promise) => !line.seen.has(promise))).toEqual([]);
   });
 }

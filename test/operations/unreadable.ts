@@ -7,24 +7,27 @@ import type { World } from './world.js';
 
 /** Everything that openapi.yaml says of parameters and body, broken one by one, by the client that may do anything. */
 export async function expectUnreadableRefused(line: Line, one: Operation, world: World): Promise<void> {
-  const call = await one.arrange(world);
-  await unchanged(world, () => expectEachRefused(line, call, world));
+  const schema = line.route.operation.requestBody?.content?.['application/json']?.schema;
+  for (const [index, alternative] of (schema?.oneOf ?? [schema]).entries()) {
+    const call = await one.arrange(world, index);
+    if (schema?.oneOf && alternative) expect(call.body).toMatchObject(wordsOf(resolved(alternative)));
+    await unchanged(world, () => expectEachRefused(line, call, alternative && resolved(alternative), world));
+  }
 }
 
-async function expectEachRefused(line: Line, call: Call, world: World): Promise<void> {
-  const { parameters = [], requestBody } = line.route.operation;
+async function expectEachRefused(line: Line, call: Call, schema: Schema | undefined, world: World): Promise<void> {
+  const { parameters = [] } = line.route.operation;
   const expectRefused = async (sent: Call, code: ErrorCode, name: string) => {
     expect(await line.refuse(world.root, sent, code)).toContain(name);
   };
   for (const [place, name, value] of [['query', 'nonsense', '1'] as const, ...parameters.flatMap(misfits)]) {
     await expectRefused(await changed(call, { [place]: { [name]: value } }, world), 'InvalidRequestArguments', name);
   }
-  const schema = requestBody?.content?.['application/json']?.schema;
   if (!schema) return;
   const { body: _, ...empty } = call;
   await expectRefused(empty, 'MalformedPayload', 'application/json');
   await expectRefused({ ...empty, body: [] }, 'MalformedPayload', 'JSON object');
-  for (const [name, value] of [['nonsense', 1] as const, ...misfittingFields(resolved(schema))]) {
+  for (const [name, value] of [['nonsense', 1] as const, ...misfittingFields(schema)]) {
     await expectRefused(await changed(call, { body: { [name]: value } }, world), 'InputValidationError', name);
   }
 }
@@ -51,4 +54,11 @@ function misfittingFields({ properties = {}, required = [] }: Schema): (readonly
 
 function wrongFor(field: Schema): unknown {
   return resolved(field).type === 'string' ? 17 : 'x';
+}
+
+/** What a class has in only one word, by which it is told from others. */
+function wordsOf({ properties = {} }: Schema): Record<string, string | undefined> {
+  const single = Object.entries(properties).filter(([, field]) => field.enum?.length === 1);
+  expect(single).not.toEqual([]);
+  return Object.fromEntries(single.map(([name, field]) => [name, field.enum?.[0]]));
 }

@@ -7,8 +7,10 @@ export interface Schema {
   $ref?: string;
   type?: string;
   pattern?: string;
+  enum?: string[];
   properties?: Record<string, Schema>;
   required?: string[];
+  oneOf?: Schema[];
 }
 
 export interface Parameter {

@@ -1,0 +1,3 @@
+import { testOperations } from './operations/suite.js';
+
+await testOperations('artifacts', 'object');

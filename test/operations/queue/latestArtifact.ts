@@ -1,0 +1,4 @@
+import { telling } from '../artifact-reads.js';
+import { operation } from '../operation.js';
+
+export default operation(telling('latest'));

@@ -1,7 +1,12 @@
 import taskcluster from 'taskcluster-client';
 import { Registry } from '../src/service/auth/registry.js';
 import { readConfig } from '../src/service/config.js';
+import { announced, wish } from './operations/artifacts.js';
+import { Line } from './operations/line.js';
+import { operationsOf } from './operations/suite.js';
+import { World } from './operations/world.js';
 import { definition, slugid } from './support/api.js';
+import { type DocumentedRoute, documentedRoutes, serviceOf } from './support/contract.js';
 import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -32,6 +37,33 @@ it('by default strangers read what workers and tools read without credentials, b
   expect(await new taskcluster.PurgeCache(stranger()).purgeRequests('open/type')).toEqual({ requests: [] });
   const { scopes } = await new taskcluster.Auth(stranger()).currentScopes();
   expect([...scopes].sort()).toEqual(['assume:anonymous', ...anonymousScopes].sort());
+});
+
+/** Of all that need scopes. */
+const OPEN = [
+  ...['currentScopes', 'expandScopes'],
+  ...['task', 'tasks', 'status', 'statuses', 'listDependentTasks', 'getTaskGroup', 'listTaskGroup', 'followEvents'],
+  ...['listArtifacts', 'listLatestArtifacts', 'artifactInfo', 'latestArtifactInfo'],
+  ...['pendingTasks', 'getWorkerType', 'listWorkerTypes', 'getWorker', 'listWorkers', 'purgeRequests'],
+];
+/** If the name begins with public/. */
+const CONTENT = ['getArtifact', 'getLatestArtifact', 'artifact', 'latestArtifact'];
+
+it('by default strangers may call just these operations, and content of artifacts only by public names', async () => {
+  const world = new World(test);
+  const open: string[] = [];
+  for (const route of documentedRoutes.filter(({ operation }) => operation['x-required-scopes'] !== undefined)) {
+    const { operationId } = route.operation;
+    const one = (await operationsOf(serviceOf(route))).get(operationId);
+    const { status } = await new Line(route).send(test.root.as(), await one!.arrange(world));
+    if (status !== 403) open.push(operationId);
+  }
+  expect(open.sort()).toEqual([...OPEN, ...CONTENT].sort());
+  const routeOf = (name: string) => documentedRoutes.find(({ operation }) => operation.operationId === name) as DocumentedRoute;
+  for (const name of ['private/a', 'public', 'Public/a', 'publicx/a', '/public/a', 'public%2Fa']) {
+    const { params } = await announced(world, wish.reference(), name);
+    for (const of of CONTENT) await new Line(routeOf(of)).refuse(test.root.as(), { params }, 'InsufficientScopes');
+  }
 });
 
 it('by default strangers change nothing, and are told no secret', async () => {

@@ -4,10 +4,9 @@ import { connect } from 'node:net';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { authorizationHeader } from '../src/credentials/hawk.js';
-import { readConfig } from '../src/service/config.js';
 import { RUN_ID } from '../src/service/http/identifiers.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
-import { type DocumentedRoute, documentedRoutes } from './support/contract.js';
+import { documentedRoutes } from './support/contract.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -630,82 +629,8 @@ describe('who tries out signing', () => {
   });
 });
 
-const PARAMETERS: Record<string, string> = {
-  taskId: slugid(),
-  taskGroupId: slugid(),
-  runId: '0',
-  taskQueueId: 'test%2Fqueue',
-  workerPoolId: 'test%2Fqueue',
-  provisionerId: 'test',
-  workerType: 'queue',
-  workerGroup: 'group',
-  workerId: 'worker',
-  clientId: 'some%2Fclient',
-  roleId: 'some-role',
-  name: 'public%2Fsome%20name',
-};
-const worker = { workerGroup: 'group', workerId: 'worker' };
-const client = () => ({ expires: inADay(), description: '', scopes: ['a'] });
-const role = () => ({ scopes: ['a'], description: '' });
-const BODIES: Record<string, () => object> = {
-  createTask: definition,
-  createTasks: () => ({ tasks: [{ taskId: slugid(), task: definition() }] }),
-  claimWork: () => worker,
-  claimTask: () => worker,
-  reportException: () => ({ reason: 'worker-shutdown' }),
-  createClient: client,
-  updateClient: client,
-  createRole: role,
-  updateRole: role,
-  expandScopes: () => ({ scopes: ['a'] }),
-  tasks: () => ({ taskIds: [slugid()] }),
-  statuses: () => ({ taskIds: [slugid()] }),
-  changeTaskPriority: () => ({ newPriority: 'high' }),
-  changeTaskGroupPriority: () => ({ newPriority: 'high' }),
-  quarantineWorker: () => ({ quarantineUntil: inADay() }),
-  declareWorker: () => ({ expires: inADay() }),
-  createArtifact: () => ({ storageType: 's3', expires: inADay(), contentType: 'text/plain' }),
-  finishArtifact: () => ({ uploadId: slugid() }),
-  createUpload: () => ({ projectId: 'none', uploadId: slugid(), expires: inADay() }),
-  finishUpload: () => ({ projectId: 'none', uploadId: slugid() }),
-  startDownload: () => ({ acceptDownloadMethods: { getUrl: true } }),
-};
-
-/** What anybody may do by default. */
-const OPEN = [
-  'currentScopes',
-  'expandScopes',
-  'task',
-  'tasks',
-  'status',
-  'statuses',
-  'listDependentTasks',
-  'getTaskGroup',
-  'listTaskGroup',
-  'pendingTasks',
-  'getWorkerType',
-  'listWorkerTypes',
-  'getWorker',
-  'listWorkers',
-  'purgeRequests',
-  'followEvents',
-];
-
 describe('the contract', () => {
   const guarded = documentedRoutes.filter(({ operation }) => operation['x-required-scopes'] !== undefined);
-  const urlOf = ({ path }: DocumentedRoute) =>
-    path.replace(/\{(\w+)\}/g, (_, name: string) => {
-      if (!PARAMETERS[name]) throw new Error(`this test knows no value for the URL parameter ${name}`);
-      return PARAMETERS[name];
-    });
-  const call = (api: Api, route: DocumentedRoute) => {
-    const { operationId, requestBody } = route.operation;
-    if (requestBody && !BODIES[operationId]) throw new Error(`this test knows no body for ${operationId}`);
-    return api.request(route.method as 'get', urlOf(route), requestBody ? { body: BODIES[operationId]?.() } : {});
-  };
-  /** The same, but of an answer that never ends only its head. */
-  const head = (api: Api, route: DocumentedRoute) =>
-    route.operation.responses[200]?.content?.['text/event-stream'] ? api.request('head', urlOf(route)) : call(api, route);
 
   it('guards all but what anybody may call', () => {
     const open = documentedRoutes.filter((route) => !guarded.includes(route)).map(({ operation }) => operation.operationId);
@@ -715,24 +640,6 @@ describe('the contract', () => {
     const signedUrls = ['putBlob', 'getBlob']; // the URL is the authority
     expect(open.sort()).toEqual([...status, ...signedUrls, 'authenticateHawk', 'testAuthenticate', 'testAuthenticateGet'].sort());
     expect(guarded.length).toBeGreaterThan(25);
-  });
-
-  it('opens to anonymous callers by default what workers and tools read without credentials, and nothing that changes anything', async () => {
-    const { anonymousScopes } = readConfig({});
-    const replica = await test.replica({ anonymousScopes });
-    const { taskId, taskGroupId } = PARAMETERS;
-    await test.root.put(`/queue/v1/task/${taskId}`, definition()); // unless it is there
-    await test.root.put(`/queue/v1/task/${slugid()}`, definition({ taskGroupId })); // who may read whether it is there is told
-    try {
-      const open: string[] = [];
-      for (const route of guarded) {
-        const { status } = await head(replica.root.as(), route);
-        if (status !== 403) open.push(route.operation.operationId);
-      }
-      expect(open.sort()).toEqual([...OPEN].sort());
-    } finally {
-      await replica.close();
-    }
   });
 
   it('promises what is served, and nothing else is served but its own pages', () => {

@@ -14,6 +14,10 @@ const missing = { code: 'ResourceNotFound' } as const;
 const withoutRun = {
   ofRun: {
     'a run that is none': { call: { params: { runId: '1' } }, ...missing, says: /Run 1 of task .* does not exist/ },
+    'a run of a task without runs': {
+      call: async (_, world) => ({ params: (await world.waiting()).params }),
+      ...{ ...missing, says: /Run 0 of task .* does not exist/ },
+    },
     'a run beyond all runs': { call: { params: { runId: '99999' } }, ...missing, says: /does not exist/ },
   },
   latest: {

@@ -1,4 +1,4 @@
-import { announcedObject, BYTES, uploading } from '../artifacts.js';
+import { announcedObject, BYTES, completeObject, uploading } from '../artifacts.js';
 import { operation } from '../operation.js';
 import { soon } from '../world.js';
 
@@ -34,6 +34,13 @@ export default operation({
   },
   refusals: {
     ...uploading.refusals,
+    'of what is complete': {
+      call: async (_, world) => {
+        const { params, upload } = await completeObject(world);
+        return { params, body: upload };
+      },
+      ...{ code: 'RequestConflict', says: /is complete; it stays as it is/ },
+    },
     'to expire after its artifact': {
       call: { body: { expires: soon(7_200_000) } },
       code: 'RequestConflict',

@@ -43,12 +43,14 @@ export class Events1764000000004 implements MigrationInterface {
         tx   xid8 not null default '0',
         id   bigint not null default 0
       );
+      alter table task_group add column resolved_in pg_snapshot; -- all that was known when the group was last told to be resolved
       insert into event_reader (name) values ('groups'), ('forgotten');
     `);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
+      alter table task_group drop column resolved_in;
       drop table event_reader;
       drop table event;
     `);

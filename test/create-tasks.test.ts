@@ -615,6 +615,28 @@ describe('at the same moment', () => {
     }
   });
 
+  it('ends that are told to dependents do not meet creators who depend on both in a circle', async () => {
+    for (let round = 0; round < 3; round++) {
+      const ids = times(24, slugid).sort();
+      const [waiting, required] = [ids.slice(0, 12), ids.slice(12)]; // who waits comes before what it waits for
+      await ok(post(required.map((taskId) => ({ ...item(), taskId }))));
+      await ok(post(waiting.map((taskId) => ({ ...item({ dependencies: required }), taskId }))));
+      for (const taskId of required) await ok(tasks.claimTask(taskId));
+      await Promise.all([
+        ...times(6, (n) =>
+          ok(
+            post(
+              times(5, () => item({ dependencies: ids })),
+              apis()[n % 2],
+            ),
+          ),
+        ),
+        ...times(6, () => tasks.create({ dependencies: ids })),
+        ...required.map((taskId) => ok(tasks.report('completed', taskId))),
+      ]);
+    }
+  });
+
   it('nobody has waited in a circle, which Postgres would have ended after a second', async () => {
     const { rows } = await test.database.pool.query('select deadlocks from pg_stat_database where datname = current_database()');
     expect(rows).toEqual([{ deadlocks: '0' }]);

@@ -1,8 +1,9 @@
+import { type IncomingMessage, request } from 'node:http';
 import pg from 'pg';
 import { EventHistory } from '../src/service/events/event-history.js';
 import { EVENT_KINDS } from '../src/service/events/event-message.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
-import { type Api, slugid } from './support/api.js';
+import { type Api, definition, slugid } from './support/api.js';
 import { EventReader, eventsPath } from './support/event-reader.js';
 import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -169,6 +170,22 @@ describe('what is told', () => {
     await ok(tasks.steer('cancel', marker));
     await sweep();
     expect(await reader.next(3)).toHaveLength(3);
+  });
+
+  it('a group is told to be resolved once, also when the ends of its tasks are read apart', async () => {
+    const taskGroupId = slugid();
+    const [one, two] = [await tasks.create({ taskGroupId }), await tasks.create({ taskGroupId })];
+    await ok(tasks.steer('cancel', one));
+    await test.database.pool.query(
+      `insert into event (kind, task_group_id, scheduler_id) select 'task-defined', 'other', 's' from generate_series(1, 4000)`,
+    );
+    await ok(tasks.steer('cancel', two));
+    await untilDone(sweep);
+    const told = await test.database.pool.query(`select from event where task_group_id = $1 and kind = 'task-group-resolved'`, [
+      taskGroupId,
+    ]);
+    expect(told.rowCount).toBe(1);
+    await test.database.pool.query(`delete from event where task_group_id = 'other'`); // they are not whole
   });
 
   it('a change that is refused, or is none, tells nothing', async () => {
@@ -358,6 +375,24 @@ describe('following', () => {
     expect(many.filter(({ events }) => events.length > 0)).toHaveLength(1);
   });
 
+  it('a service that stops is not held up by who does not read', async () => {
+    const replica = await test.replica();
+    const resource = '/api/queue/v1/events';
+    const stalled = await new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { authorization: replica.root.authorizationFor('get', resource) as string, 'last-event-id': '3-0' };
+      request(`${replica.root.url}${resource}`, { headers, agent: false }, resolve).on('error', reject).end();
+    });
+    stalled.on('error', () => undefined); // it is hung up on
+    const tags = { long: 'x'.repeat(4_000), longer: 'y'.repeat(4_000), longest: 'z'.repeat(4_000) };
+    const batch = Array.from({ length: 700 }, () => ({ taskId: slugid(), task: definition({ tags }) }));
+    await ok(root.post('/queue/v1/tasks/create', { tasks: batch })); // 17 MB of events, far more than sockets hold
+    await new Promise((done) => setTimeout(done, 1_000));
+    const begun = Date.now();
+    await replica.close();
+    expect(Date.now() - begun).toBeLessThan(8_000);
+    stalled.destroy();
+  });
+
   it('a service that stops ends the streams at once', async () => {
     const replica = await test.replica();
     const reader = await follow({}, replica.root);
@@ -390,6 +425,18 @@ describe('cancellation that arrives', () => {
     const again = await follow({ taskId }, worker); // its credentials may still upload what explains the end, and see it
     await again.until(() => again.ended);
     expect(again.events.map(({ kind, data }) => [kind, data.status.runs[0].reasonResolved])).toEqual([['task-status', reason]]);
+  });
+
+  it('a run may follow another task that its scopes let it read, while it runs', async () => {
+    const other = await tasks.create();
+    const taskId = await tasks.create({ scopes: [`queue:status:${other}`] });
+    const reader = await follow({ taskId: other }, await claimed(taskId));
+    await ok(tasks.steer('cancel', other));
+    await reader.next(2);
+    expect(reader.kinds()).toEqual(['task-status', 'task-exception']);
+    expect(reader.ended).toBe(false);
+    await ok(tasks.steer('cancel', taskId));
+    await reader.until(() => reader.ended);
   });
 
   it('a run that has ended well has no credentials left to follow anything with', async () => {
@@ -425,8 +472,8 @@ describe('who may follow', () => {
     [{ taskGroupId: taskId }, [`queue:list-task-group:${taskId}`], [[], [`queue:list-task-group:${near}`], ['queue:status:*']]],
     [
       { taskQueueId: 'p/q' },
-      ['queue:pending-list:p/q', 'queue:claimed-list:p/q'],
-      [['queue:pending-list:p/q'], ['queue:claimed-list:p/q'], ['queue:pending-list:p/r', 'queue:claimed-list:p/r']],
+      ['queue:pending-list:p/q', 'queue:claimed-list:p/q', 'queue:status:*'],
+      [['queue:pending-list:p/q', 'queue:claimed-list:p/q'], ['queue:claimed-list:p/q', 'queue:status:*'], ['queue:status:*']],
     ],
     [{}, ['queue:status:*', 'queue:list-task-group:*'], [['queue:status:*'], ['queue:list-task-group:*'], [`queue:status:${taskId}`]]],
     [{ kind: 'artifact-created', taskId }, [`queue:status:${taskId}`, `queue:list-artifacts:${taskId}`], [[`queue:status:${taskId}`]]],

@@ -469,6 +469,14 @@ describe('the order of refusals', () => {
     expect(codeOf(await test.root.get('/auth/v1/clients?x=1'))).toBe('400 InvalidRequestArguments');
   });
 
+  it('the id and the query before the body', async () => {
+    const bad = { newPriority: 'urgent' };
+    expect(codeOf(await test.root.post('/queue/v1/task/no-slugid/priority', bad))).toBe('400 InvalidRequestArguments');
+    expect(codeOf(await test.root.post(`/queue/v1/task/${slugid()}/priority?x=1`, bad))).toBe('400 InvalidRequestArguments');
+    expect(codeOf(await test.root.post(`/queue/v1/task/${slugid()}/priority`, bad))).toBe('400 InputValidationError');
+    expect(codeOf(await test.root.put('/queue/v1/task/no-slugid', {}))).toBe('400 InvalidRequestArguments');
+  });
+
   it('the shape of the body before the scopes that depend on it, those before its sense', async () => {
     const path = '/auth/v1/clients/order';
     const bad = { expires: 'never', description: '' };

@@ -1520,7 +1520,7 @@ export interface components {
         };
         ErrorResponse: {
             /** @enum {string} */
-            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError";
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "TooManyRequests" | "InternalServerError";
             message: string;
             requestInfo: components["schemas"]["RequestInfo"];
         };
@@ -8675,6 +8675,15 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `TooManyRequests`: there are too many of these at once */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,14 +2,18 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Sql } from '../postgres/sql.js';
 import { type EventMessage, messageOf } from './event-message.js';
 import { comparePositions, type Position } from './position.js';
+import { positionOf, readPage } from './read-page.js';
 import { findEventBounds } from './sql/find-event-bounds.js';
-import { readEvents } from './sql/read-events.js';
+import type { EventRow } from './sql/read-events.js';
 
 /** An event as streams send it: made into text once, however many follow. */
 export interface FeedEvent extends Pick<EventMessage, 'kind' | 'taskId' | 'taskQueueId' | 'taskGroupId' | 'run'> {
   position: Position;
   data: string;
 }
+
+/** Strangers who come back with old positions wait for one another, and nobody else for them. */
+export type Lane = 'known' | 'anonymous';
 
 export interface FeedPage {
   events: FeedEvent[];
@@ -18,7 +22,9 @@ export interface FeedPage {
 }
 
 const POLL_MS = 200;
-const PAGE = 200;
+const PAGE = 100;
+/** Of one page: a client that does not read holds one in memory. */
+const PAGE_CHARACTERS = 256 * 1024;
 const MOST_KEPT = 5_000;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
@@ -36,7 +42,7 @@ export class EventFeed implements OnModuleDestroy {
   private followers = 0;
   private opening: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private lane: Promise<unknown> = Promise.resolve();
+  private readonly lanes: Record<Lane, Promise<unknown>> = { known: Promise.resolve(), anonymous: Promise.resolve() };
   private readonly sleepers = new Set<() => void>();
   private closed = false;
 
@@ -74,13 +80,17 @@ export class EventFeed implements OnModuleDestroy {
   async hasForgotten(position: Position): Promise<boolean> {
     const [bounds] = await this.sql.query(findEventBounds);
     if (!bounds) return true;
-    const forgotten = { tx: BigInt(bounds.forgottenTx), id: BigInt(bounds.forgottenId) };
-    return comparePositions(position, forgotten) < 0 || position.tx > BigInt(bounds.head);
+    const forgotten = positionOf({ tx: bounds.forgottenTx, id: bounds.forgottenId });
+    return comparePositions(position, forgotten) < 0 || position.tx > BigInt(bounds.newest);
   }
 
   /** The events after a position; waits up to `waitMs` for the first. Comes back early, with none, when `signal` fires. */
-  async after(position: Position, waitMs: number, signal: AbortSignal): Promise<FeedPage> {
-    if (comparePositions(position, this.begin) < 0) return this.catchUp(position);
+  async after(position: Position, lane: Lane, waitMs: number, signal: AbortSignal): Promise<FeedPage> {
+    if (comparePositions(position, this.begin) < 0) {
+      const page = await this.catchUp(position, lane, signal);
+      if (comparePositions(page.position, position) === 0) await this.sleep(POLL_MS, signal); // the horizon was higher a moment ago
+      return page;
+    }
     const page = this.newer(position);
     if (page.events.length > 0) return page;
     await this.sleep(waitMs, signal);
@@ -91,28 +101,27 @@ export class EventFeed implements OnModuleDestroy {
     if (comparePositions(position, this.begin) < 0) return { events: [], position }; // it slept while much was dropped
     let first = this.recent.length;
     while (first > 0 && comparePositions((this.recent[first - 1] as FeedEvent).position, position) > 0) first--;
-    return { events: this.recent.slice(first), position: comparePositions(this.end, position) > 0 ? this.end : position };
+    const rest = this.recent.slice(first);
+    const events = cut(rest);
+    if (events.length < rest.length) return { events, position: (events.at(-1) as FeedEvent).position };
+    return { events, position: comparePositions(this.end, position) > 0 ? this.end : position };
   }
 
-  /** One page at a time for all of this process: whoever comes back with an old position costs the others one connection, not all. */
-  private catchUp(position: Position): Promise<FeedPage> {
-    const page = this.lane.then(async () => {
-      const { begin } = this; // what was there when memory began is there in what is read now
-      const { events, ...read } = await this.read(position);
-      return { events, position: events.length < PAGE && comparePositions(begin, read.position) > 0 ? begin : read.position };
+  /** One page at a time: whoever comes back with an old position costs the others one connection, not all. */
+  private catchUp(position: Position, lane: Lane, signal: AbortSignal): Promise<FeedPage> {
+    const page = this.lanes[lane].then(async () => {
+      if (signal.aborted || this.closed) return { events: [], position };
+      const read = await this.read(position);
+      const events = cut(read.events);
+      return events.length < read.events.length ? { events, position: (events.at(-1) as FeedEvent).position } : read;
     });
-    this.lane = page.catch(() => undefined);
+    this.lanes[lane] = page.catch(() => undefined);
     return page;
   }
 
-  private async read(position: Position): Promise<FeedPage> {
-    const rows = await this.sql.query(readEvents, [String(position.tx), String(position.id), PAGE]);
-    const events = rows.map((row): FeedEvent => {
-      const { payload, kind, taskId, taskQueueId, taskGroupId, run } = messageOf(row);
-      const data = JSON.stringify(payload);
-      return { position: { tx: BigInt(row.tx), id: BigInt(row.id) }, kind, taskId, taskQueueId, taskGroupId, run, data } as FeedEvent;
-    });
-    return { events, position: events.at(-1)?.position ?? position };
+  private async read(after: Position): Promise<FeedPage> {
+    const { rows, position } = await readPage(this.sql, after, PAGE);
+    return { events: rows.map(eventOf), position };
   }
 
   private async open(): Promise<void> {
@@ -144,7 +153,7 @@ export class EventFeed implements OnModuleDestroy {
       const { events, position } = await this.read(this.end);
       full = events.length === PAGE;
       this.keep(events);
-      this.end = position;
+      if (comparePositions(position, this.end) > 0) this.end = position;
       if (events.length > 0) this.wake();
     } catch {
       // the database is away; the next poll reads on from the same place
@@ -189,4 +198,19 @@ export class EventFeed implements OnModuleDestroy {
       this.sleepers.add(waken);
     });
   }
+}
+
+function eventOf(row: EventRow): FeedEvent {
+  const { payload, kind, taskId, taskQueueId, taskGroupId, run } = messageOf(row);
+  return { position: positionOf(row), kind, taskId, taskQueueId, taskGroupId, run, data: JSON.stringify(payload) } as FeedEvent;
+}
+
+/** As many events, from the first, as make up one page; at least one of any. */
+function cut(events: FeedEvent[]): FeedEvent[] {
+  let characters = 0;
+  const beyond = events.findIndex(({ data }, index) => {
+    characters += data.length;
+    return characters > PAGE_CHARACTERS && index > 0;
+  });
+  return beyond < 0 ? events : events.slice(0, beyond);
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { FindTask } from '../queue/find-task.service.js';
 import { statusOf } from '../queue/task-status.js';
-import { EventFeed, type FeedEvent } from './event-feed.js';
+import { EventFeed, type FeedEvent, type Lane } from './event-feed.js';
 import type { EventKind } from './event-message.js';
 import { formatPosition, type Position } from './position.js';
 
@@ -20,6 +20,7 @@ export interface StreamRequest {
   since: Position | undefined;
   /** The run whose credentials the client holds: the stream ends with it. */
   run: { taskId: string; runId: number } | undefined;
+  lane: Lane;
   /** Unix milliseconds: nobody follows for longer without being looked at again. */
   until: number;
   hungUp: AbortSignal;
@@ -38,21 +39,21 @@ export class EventStream {
   ) {}
 
   /** The text of the stream, piece by piece, as fast as it is read; at least once, in order. */
-  async *follow({ filter, since, run, until, hungUp }: StreamRequest): AsyncGenerator<string> {
+  async *follow({ filter, since, run, lane, until, hungUp }: StreamRequest): AsyncGenerator<string> {
     let position = await this.feed.join();
     try {
       const lost = since !== undefined && (await this.feed.hasForgotten(since));
       if (since && since.tx < position.tx) position = since;
       yield `retry: ${RETRY_MS}\nid: ${formatPosition(position)}\n\n`;
       if (lost) yield frame('events-lost', {});
-      if (filter.taskId !== undefined && (lost || !since)) {
+      if (filter.taskId !== undefined) {
         const task = await this.tasks.find(filter.taskId); // what changed before the first event would otherwise never be told
         if (task) yield frame('task-status', { version: 1, status: statusOf(task) });
-        if (run && !(task?.runId === run.runId && task.state === 'running')) return;
       }
+      if (run && !(await this.isRunning(run))) return; // it ended since the caller was authenticated, or before
       while (!hungUp.aborted && !this.feed.isClosed && Date.now() < until) {
         const wait = Math.min(KEEPALIVE_MS, until - Date.now());
-        const page = await this.feed.after(position, wait, hungUp).catch(() => undefined);
+        const page = await this.feed.after(position, lane, wait, hungUp).catch(() => undefined);
         if (!page) {
           await sleep(AFTER_FAILURE_MS); // the database is away
           continue;
@@ -66,6 +67,11 @@ export class EventStream {
     } finally {
       this.feed.leave();
     }
+  }
+
+  private async isRunning({ taskId, runId }: { taskId: string; runId: number }): Promise<boolean> {
+    const task = await this.tasks.find(taskId);
+    return task?.runId === runId && task.state === 'running';
   }
 }
 

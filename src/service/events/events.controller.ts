@@ -13,11 +13,13 @@ import { UrlQuery } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { EVENT_KINDS, type EventKind } from './event-message.js';
 import { type EventFilter, EventStream } from './event-stream.js';
+import { OpenStreams } from './open-streams.js';
 import { type Position, parsePosition } from './position.js';
 
 const BY_TASK = 'queue:status:<taskId>';
 const BY_GROUP = 'queue:list-task-group:<taskGroupId>';
-const BY_QUEUE: ScopeTemplate = { AllOf: ['queue:pending-list:<taskQueueId>', 'queue:claimed-list:<taskQueueId>'] };
+/** A queue's lists show what waits and what runs; its events also how tasks end, which is for who may ask for any status. */
+const BY_QUEUE: ScopeTemplate = { AllOf: ['queue:pending-list:<taskQueueId>', 'queue:claimed-list:<taskQueueId>', 'queue:status:*'] };
 const BY_NOTHING: ScopeTemplate = { AllOf: ['queue:status:*', 'queue:list-task-group:*'] };
 
 const LONGEST_MS = 15 * 60 * 1000; // what a client may see is looked at again when it reconnects, which it does by itself
@@ -32,7 +34,10 @@ const Kind = () =>
 @ApiTags('queue: events')
 @Controller('api/queue/v1/events')
 export class EventsController {
-  constructor(private readonly stream: EventStream) {}
+  constructor(
+    private readonly stream: EventStream,
+    private readonly open: OpenStreams,
+  ) {}
 
   @Get()
   @RequireScopes({ AnyOf: [BY_TASK, BY_GROUP, BY_QUEUE, BY_NOTHING] })
@@ -49,6 +54,7 @@ one of them suffices, and credentials of a run may follow their own task. Events
 \`queue:list-artifacts:*\` where no task is named. A stream of one task begins with \`task-status\`. \`events-lost\` says that events
 after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
 with their run; reconnect then.`,
+    errors: ['TooManyRequests'],
     produces: 'text/event-stream',
     stability: 'experimental',
   })
@@ -65,13 +71,23 @@ with their run; reconnect then.`,
     authorize(caller, { taskId, taskGroupId, taskQueueId });
     const filter: EventFilter = { taskId, taskGroupId, taskQueueId, kinds: kindsFor(caller, taskId, kind) };
     const since = positionOf(lastEventId);
+    const until = Math.min(caller.expires.getTime(), Date.now() + LONGEST_MS);
+    const anonymous = caller.clientId === undefined;
+    if (request.method === 'HEAD') this.open.assertRoom(anonymous);
+    else this.open.admit(reply.raw, anonymous, until);
     reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no'); // proxies are not to collect it
     if (request.method === 'HEAD') return reply.send('');
     const hungUp = new AbortController();
     reply.raw.once('close', () => hungUp.abort());
     if (reply.raw.destroyed) hungUp.abort(); // it hung up while it was authenticated: no event comes any more
-    const until = Math.min(caller.expires.getTime(), Date.now() + LONGEST_MS);
-    const text = this.stream.follow({ filter, since, run: caller.run, until, hungUp: hungUp.signal });
+    const text = this.stream.follow({
+      filter,
+      since,
+      run: caller.run,
+      lane: anonymous ? 'anonymous' : 'known',
+      until,
+      hungUp: hungUp.signal,
+    });
     return reply.send(Readable.from(text, { highWaterMark: 16 }));
   }
 }

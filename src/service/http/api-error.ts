@@ -12,6 +12,7 @@ export const ERRORS = {
   ResourceExpired: { status: 410, when: 'the artifact has expired' },
   InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB, or an artifact larger than it may be' },
   RangeNotSatisfiable: { status: 416, when: 'there are no bytes in the range that was asked for' },
+  TooManyRequests: { status: 429, when: 'there are too many of these at once' },
   InternalServerError: { status: 500, when: 'we failed; the incident id finds it in the log' },
 } as const satisfies Record<string, { status: number; when: string }>;
 

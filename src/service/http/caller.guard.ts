@@ -8,6 +8,7 @@ import { Authenticator, type SignedRequest } from './authenticator.js';
 import type { Caller } from './caller.js';
 import { assertKnownQuery } from './query.js';
 import { OWN_RUN, REQUIRED_SCOPES } from './require-scopes.decorator.js';
+import { assertParams } from './url-param.js';
 
 export interface ApiRequest extends FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, string> }> {
   caller?: Caller;
@@ -15,7 +16,7 @@ export interface ApiRequest extends FastifyRequest<{ Params: Record<string, stri
   rawBody?: Buffer;
 }
 
-/** Authenticates, then authorizes if the URL alone decides; then looks at the query string, as the wire protocol orders it. */
+/** Authenticates, then authorizes if the URL alone decides; then looks at URL parameters and the query string, as the wire protocol orders it. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(
@@ -32,6 +33,7 @@ export class CallerGuard implements CanActivate {
       request.caller = await this.authenticate(request, this.reflector.get(OWN_RUN, handler) === true);
       if (templateParameters(template).every((name) => name in request.params)) request.caller.require(template, request.params);
     }
+    assertParams(request.params, handler);
     assertKnownQuery(request.query, handler);
     return true;
   }

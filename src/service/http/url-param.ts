@@ -1,4 +1,3 @@
-import type { PipeTransform } from '@nestjs/common';
 import { Param } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import { ApiError } from './api-error.js';
@@ -9,27 +8,31 @@ export interface Rule {
   description: string;
 }
 
-/** A URL parameter that follows a rule; checked after authorization, as the wire protocol orders it. */
+const PARAM_RULES = Symbol('leasehold:param-rules');
+
+type Rules = Record<string, Rule>;
+
+/** A URL parameter that follows a rule. */
 export function UrlParam(name: string, rule: Rule): ParameterDecorator {
   return (target, key, index) => {
     const descriptor = Object.getOwnPropertyDescriptor(target, key as string) as PropertyDescriptor;
-    Param(name, new UrlParamPipe(name, rule))(target, key, index);
+    Param(name)(target, key, index);
     ApiParam({ name, description: rule.description, schema: { type: 'string', pattern: rule.pattern.source } })(
       target,
       key as string,
       descriptor,
     );
+    const handler = descriptor.value as { [PARAM_RULES]?: Rules };
+    handler[PARAM_RULES] = { [name]: rule, ...handler[PARAM_RULES] }; // decorators run from the last parameter to the first
   };
 }
 
-class UrlParamPipe implements PipeTransform {
-  constructor(
-    private readonly name: string,
-    private readonly rule: Rule,
-  ) {}
-
-  transform(value: string): string {
-    if (this.rule.pattern.test(value)) return value;
-    throw new ApiError('InvalidRequestArguments', `URL parameter ${this.name} = ${JSON.stringify(value)} must be ${this.rule.description}`);
+/** Throws InvalidRequestArguments: after authorization, and before query and body are looked at, as the wire protocol orders it. */
+export function assertParams(params: Record<string, string>, handler: unknown): void {
+  const rules = (handler as { [PARAM_RULES]?: Rules })[PARAM_RULES] ?? {};
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = params[name] ?? '';
+    if (rule.pattern.test(value)) continue;
+    throw new ApiError('InvalidRequestArguments', `URL parameter ${name} = ${JSON.stringify(value)} must be ${rule.description}`);
   }
 }

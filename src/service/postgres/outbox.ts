@@ -8,12 +8,12 @@ const IMAGE = `task_id, task_queue_id, task_group_id, scheduler_id, project_id, 
 /**
  * An SQL expression: below this tx, no transaction can write an event any more that was not seen. It is the oldest one under way, but
  * those of other databases of the same server do not count: they cannot write here, and may take hours. Only one that is known to
- * be elsewhere is passed over; one that has just ended and is not seen yet is not.
+ * be elsewhere is passed over; one that has just ended and is not seen yet is not, so it may be lower than it was a moment ago.
  */
 export const EVENT_HORIZON = `coalesce(
   (select xid from pg_snapshot_xip(pg_current_snapshot()) as under_way (xid)
     where not exists (select from pg_locks join pg_stat_activity using (pid)
-                       where locktype = 'transactionid' and granted and transactionid = under_way.xid::xid
+                       where locktype = 'transactionid' and mode = 'ExclusiveLock' and granted and transactionid = under_way.xid::xid
                          and datid <> (select oid from pg_database where datname = current_database()))
     order by xid
     limit 1),

@@ -10,7 +10,6 @@ import { MOST_RUNS } from './run-state.js';
 import { SettleService } from './settle.service.js';
 import { cancelTask } from './sql/cancel-task.js';
 import { changePriority } from './sql/change-priority.js';
-import { lockDependencies } from './sql/lock-dependencies.js';
 import { rerunTask } from './sql/rerun-task.js';
 import { satisfyDependents } from './sql/satisfy-dependents.js';
 import { scheduleTask } from './sql/schedule-task.js';
@@ -78,12 +77,12 @@ export class ControlTaskService {
     return { status: statusOf(task) };
   }
 
-  /** Who waits for the task is told first how it ended: the next run must not take that back. */
+  /** Who waits for the task is told first how it ended, which locks it: the next run must not take that back. */
   private async startAgain(taskId: string): Promise<boolean> {
-    const [unblocked, again] = await this.sql.transaction(async (runner) => {
-      await runner.query(lockDependencies, [[taskId]]);
-      return [await runner.query(satisfyDependents, [taskId]), await runner.query(rerunTask, [taskId, this.config.deadlineDelay])];
-    });
+    const [unblocked, again] = await this.sql.transaction(async (runner) => [
+      await runner.query(satisfyDependents, [taskId]),
+      await runner.query(rerunTask, [taskId, this.config.deadlineDelay]),
+    ]);
     for (const taskQueueId of new Set([...unblocked, ...again].map((task) => task.taskQueueId))) this.desk.announce(taskQueueId);
     return again.length > 0;
   }

@@ -1,17 +1,23 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { OpenStreams } from '../../../src/service/events/open-streams.js';
 import { EventReader } from '../../support/event-reader.js';
 import { ok } from '../../support/tasks.js';
 import { operation } from '../operation.js';
+
+const others = Array.from({ length: 2_000 }, () => new EventEmitter() as ServerResponse);
 
 /** The scope of any one filter suffices; only who names none needs those of everything. */
 export default operation({
   arrange: async (world, alternative) => {
     const { params, taskGroupId, taskQueueId } = await world.task();
-    return { query: alternative === 3 ? ({} as Record<string, string>) : { ...params, taskGroupId, taskQueueId }, taskId: params.taskId };
+    const filters: Record<string, string>[] = [params, { taskGroupId }, { taskQueueId }, {}];
+    return { query: filters[alternative ?? 0] ?? {}, taskId: params.taskId, taskGroupId, taskQueueId };
   },
-  scopes: ({ query: { taskId, taskGroupId, taskQueueId } }) => [
+  scopes: ({ taskId, taskGroupId, taskQueueId }) => [
     [`queue:status:${taskId}`],
     [`queue:list-task-group:${taskGroupId}`],
-    [`queue:pending-list:${taskQueueId}`, `queue:claimed-list:${taskQueueId}`],
+    [`queue:pending-list:${taskQueueId}`, `queue:claimed-list:${taskQueueId}`, 'queue:status:*'],
     ['queue:status:*', 'queue:list-task-group:*'],
   ],
   check: async ({ headers }, { query, taskId }, { root, tasks }) => {
@@ -35,6 +41,16 @@ export default operation({
   },
   refusals: {
     'an id that no event has': { call: { headers: { 'last-event-id': 'x' } }, code: 'InvalidRequestArguments', says: /Last-Event-ID/ },
+    'as many as there may be': {
+      before: (_, { test }) => {
+        for (const other of others) test.service.app.get(OpenStreams).admit(other, false, Date.now() + 60_000);
+      },
+      code: 'TooManyRequests',
+      says: /2000 event streams/,
+      after: () => {
+        for (const other of others) other.emit('close');
+      },
+    },
     'a kind there is not': { call: { query: { kind: 'task-born' } }, code: 'InvalidRequestArguments', says: /kind must match/ },
   },
 });

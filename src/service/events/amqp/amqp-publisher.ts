@@ -4,9 +4,10 @@ import { Config } from '../../config.js';
 import { Logger } from '../../http/logger.js';
 import { type Runner, Sql } from '../../postgres/sql.js';
 import { EVENT_KINDS, messageOf } from '../event-message.js';
+import { positionOf, readPage } from '../read-page.js';
 import { beginReading, type ReaderRow } from '../sql/begin-reading.js';
 import { moveReader } from '../sql/move-reader.js';
-import { type EventRow, readEvents } from '../sql/read-events.js';
+import type { EventRow } from '../sql/read-events.js';
 import { type AmqpMessage, Broker, MessageRefused } from './broker.js';
 import { ccOf, exchangeOf, routingKeyOf } from './routing-key.js';
 
@@ -74,7 +75,7 @@ export class AmqpPublisher implements OnApplicationBootstrap, OnModuleDestroy {
       let place: Place | undefined = (await runner.query(beginReading, [AMQP_READER]))[0];
       while (place && !this.stopping.signal.aborted) {
         const size = this.oneByOne > 0 ? 1 : BATCH;
-        const rows = await runner.query(readEvents, [place.tx, place.id, size]);
+        const { rows } = await readPage(runner, positionOf(place), size);
         broker.assertAlive();
         if (rows.length > 0) place = await this.pass(runner, broker, place, rows);
         this.tellUp();

@@ -4,15 +4,22 @@ import { statement } from '../../postgres/sql.js';
 /**
  * Tells the dependents of a resolved task, once; those with nothing left to wait for get their run 0. `due` stands until this
  * has happened, so a crash between resolving and this statement is made good by the sweep. Satisfaction is never undone.
+ * The task and those that wait for it are locked in one order, as creators lock what they depend on. No edge is missed by that: who
+ * creates one now finds the task resolved.
  * $1 task_id of the resolved task. Answers the tasks that became pending.
  */
 export const satisfyDependents = statement<{ taskId: string; taskQueueId: string }>(
   'satisfy-dependents',
   `
-with required as materialized (
-  select task_id, state from task
-   where task_id = $1 and state in ('completed', 'failed', 'exception') and due is not null
+with locked as materialized (
+  select task_id, state, due from task
+   where task_id = any(array(select $1 union all
+                             select dependent_task_id from task_dependency where required_task_id = $1 and not satisfied))
+   order by task_id
      for no key update
+), required as (
+  select task_id, state from locked
+   where task_id = $1 and state in ('completed', 'failed', 'exception') and due is not null
 ), edge as (
   update task_dependency
      set satisfied = true
@@ -21,11 +28,8 @@ with required as materialized (
      and not task_dependency.satisfied
      and (required.state = 'completed' or task_dependency.any_outcome)
   returning task_dependency.dependent_task_id
-), dependent as materialized (
-  select task_id, state from task
-   where task_id in (select dependent_task_id from edge)
-   order by task_id
-     for no key update
+), dependent as (
+  select locked.task_id, locked.state from locked join edge on edge.dependent_task_id = locked.task_id
 ), told as (
   update task
      set unsatisfied = task.unsatisfied - 1,

@@ -1,0 +1,84 @@
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { jest } from '@jest/globals';
+import { ApiError } from '../http/api-error.js';
+import { OpenStreams } from './open-streams.js';
+
+class Response extends EventEmitter {
+  writableNeedDrain = false;
+  destroyed = false;
+
+  destroy(): void {
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+const HOUR = 3_600_000;
+let streams: OpenStreams;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  streams = new OpenStreams();
+});
+afterEach(() => {
+  streams.onModuleDestroy();
+  jest.useRealTimers();
+});
+
+function admitted(anonymous = false, until = Date.now() + HOUR): Response {
+  const response = new Response();
+  streams.admit(response as unknown as ServerResponse, anonymous, until);
+  return response;
+}
+
+function refusal(anonymous: boolean): ApiError | undefined {
+  try {
+    admitted(anonymous);
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+}
+
+it('ends the stream of a client that has read nothing for half a minute, and no other', () => {
+  const [reading, stuck, slow] = [admitted(), admitted(), admitted()];
+  stuck.writableNeedDrain = true;
+  slow.writableNeedDrain = true;
+  jest.advanceTimersByTime(20_000);
+  slow.writableNeedDrain = false;
+  jest.advanceTimersByTime(5_000);
+  slow.writableNeedDrain = true;
+  jest.advanceTimersByTime(15_000);
+  expect([reading, stuck, slow].map(({ destroyed }) => destroyed)).toEqual([false, true, false]);
+  jest.advanceTimersByTime(20_000);
+  expect(slow.destroyed).toBe(true);
+});
+
+it('ends a stream whose time is over, if it has not ended by itself', () => {
+  const over = admitted(false, Date.now() + 4_000);
+  const open = admitted();
+  jest.advanceTimersByTime(15_000);
+  expect([over.destroyed, open.destroyed]).toEqual([true, false]);
+});
+
+it('serves 2 000 at once, and of callers without credentials 200', () => {
+  const strangers = Array.from({ length: 200 }, () => admitted(true));
+  expect(refusal(true)).toMatchObject({ code: 'TooManyRequests', message: expect.stringContaining('200') });
+  const known = Array.from({ length: 1_800 }, () => admitted());
+  expect(refusal(false)).toMatchObject({ code: 'TooManyRequests', message: expect.stringContaining('2000') });
+  strangers[0]?.destroy();
+  expect(refusal(false)).toBeUndefined();
+  known[0]?.destroy();
+  expect(refusal(true)).toBeUndefined();
+  expect(refusal(true)).toBeDefined();
+});
+
+it('does not hold up a service that stops', () => {
+  const [reading, stuck] = [admitted(), admitted()];
+  stuck.writableNeedDrain = true;
+  streams.onModuleDestroy();
+  expect([reading.destroyed, stuck.destroyed]).toEqual([false, true]);
+  jest.advanceTimersByTime(2_000);
+  expect(reading.destroyed).toBe(true);
+});

@@ -75,7 +75,8 @@ with their run; reconnect then.`,
     const anonymous = caller.clientId === undefined;
     if (request.method === 'HEAD') this.open.assertRoom(anonymous);
     else this.open.admit(reply.raw, anonymous, until);
-    reply.type('text/event-stream; charset=utf-8').header('x-accel-buffering', 'no'); // proxies are not to collect it
+    // proxies are not to collect it; nothing follows it on its connection, which a service that stops would wait for
+    reply.type('text/event-stream; charset=utf-8').headers({ 'x-accel-buffering': 'no', connection: 'close' });
     if (request.method === 'HEAD') return reply.send('');
     const hungUp = new AbortController();
     reply.raw.once('close', () => hungUp.abort());

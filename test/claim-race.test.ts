@@ -38,8 +38,8 @@ async function insertTasks(taskQueueId: string, taskIds: readonly string[]): Pro
     extra: {},
   });
   await test.database.pool.query(
-    `insert into task_definition (task_id, definition, digest, scopes, retries, expires)
-     select id, $2::json, '\\x00', '{}', 5, now() + interval '1 day' from unnest($1::text[]) as id`,
+    `insert into task_definition (task_id, definition, size, digest, scopes, retries, expires)
+     select id, $2::text::json, octet_length($2::text), '\\x00', '{}', 5, now() + interval '1 day' from unnest($1::text[]) as id`,
     [taskIds, json],
   );
   await test.database.pool.query(
@@ -195,8 +195,8 @@ describe('the plan of a claim', () => {
   const deepen = () =>
     client.query(
       `with inserted as (
-         insert into task_definition (task_id, definition, digest, scopes, retries, expires)
-         select $1 || place, json_build_object('payload', repeat('x', 500)), '\\x00', '{}', 5, now() + interval '1 day'
+         insert into task_definition (task_id, definition, size, digest, scopes, retries, expires)
+         select $1 || place, json_build_object('payload', repeat('x', 500)), 516, '\\x00', '{}', 5, now() + interval '1 day'
            from generate_series(1, ${DEPTH}) as place
        )
        insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires,

@@ -61,7 +61,15 @@ export function page<T>(sorted: readonly T[], key: (item: T) => string, limit: s
 
 /** A page out of what a statement found when asked for one row more than the page holds: that row tells that there are more. */
 export function cut<T>(found: readonly T[], size: number, key: (item: T) => string[]) {
-  const items = found.slice(0, size);
+  return endingSo(found.slice(0, size), found.length > size, key);
+}
+
+/** A page that a statement has cut itself: its rows say whether the list goes on after them. */
+export function ready<T extends { more: boolean }>(items: readonly T[], key: (item: T) => string[]) {
+  return endingSo(items, items.at(-1)?.more === true, key);
+}
+
+function endingSo<T>(items: readonly T[], more: boolean, key: (item: T) => string[]) {
   const last = items.at(-1);
-  return { items, ...(found.length > size && last !== undefined ? { continuationToken: continuationToken(key(last)) } : {}) };
+  return { items, ...(more && last !== undefined ? { continuationToken: continuationToken(key(last)) } : {}) };
 }

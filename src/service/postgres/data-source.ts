@@ -4,6 +4,7 @@ import { ClientsAndRoles1764000000002 } from '../../../migrations/1764000000002-
 import { Fleet1764000000003 } from '../../../migrations/1764000000003-fleet.js';
 import { Events1764000000004 } from '../../../migrations/1764000000004-events.js';
 import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifacts.js';
+import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-definition-size.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
 const POOL_SIZE = 16;
@@ -14,7 +15,14 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
     type: 'postgres',
     url,
     poolSize,
-    migrations: [Tasks1764000000001, ClientsAndRoles1764000000002, Fleet1764000000003, Events1764000000004, Artifacts1764000000005],
+    migrations: [
+      Tasks1764000000001,
+      ClientsAndRoles1764000000002,
+      Fleet1764000000003,
+      Events1764000000004,
+      Artifacts1764000000005,
+      DefinitionSize1764000000006,
+    ],
     migrationsTableName: 'migration',
     extra: {
       application_name: 'leasehold',

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { afterTime, cut, type PageQuery, pageSize } from '../http/page.js';
+import { afterTime, type PageQuery, pageSize, ready } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import type { ClaimedTasksResponse, PendingTaskListResponse } from './lists.dto.js';
 import { listClaimed } from './sql/list-claimed.js';
 import { listPending } from './sql/list-pending.js';
+import type { Defined } from './sql/page-of-definitions.js';
 import { type StoredDefinition, withRank } from './task-definition.js';
 
 /** What waits in a task queue, and what of it runs; oldest first. */
@@ -25,16 +26,15 @@ export class ListQueue {
     return { tasks, ...more };
   }
 
-  /** Runs a statement of `$1 task queue, $2 and $3 after this time and task, $4 at most so many`. */
-  private async page<Row extends { taskId: string }>(
+  /** Runs a statement of a page of definitions: `$1 task queue, $2 and $3 after this time and task, $4 at most so many`. */
+  private async page<Row extends Defined & { taskId: string }>(
     statement: Statement<Row>,
     taskQueueId: string,
     { limit, token }: PageQuery,
     at: (row: Row) => Date,
   ) {
-    const size = pageSize(limit);
-    const found = await this.sql.query(statement, [taskQueueId, ...afterTime(token), size + 1]);
-    return cut(found, size, (row) => [at(row).toISOString(), row.taskId]);
+    const items = await this.sql.query(statement, [taskQueueId, ...afterTime(token), pageSize(limit)]);
+    return ready(items, (row) => [at(row).toISOString(), row.taskId]);
   }
 }
 

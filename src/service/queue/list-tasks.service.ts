@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { after, cut, type PageQuery, pageSize } from '../http/page.js';
+import { after, cut, type PageQuery, pageSize, ready } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
 import { listDefinitions } from './sql/list-definitions.js';
 import { listDependents } from './sql/list-dependents.js';
 import { listStatuses } from './sql/list-statuses.js';
+import type { Defined } from './sql/page-of-definitions.js';
 import type { TaskRow } from './sql/task-columns.js';
 import { type StoredDefinition, withRank } from './task-definition.js';
 import { statusOf } from './task-status.js';
@@ -23,8 +24,11 @@ export class ListTasks {
     return { tasks: items.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
   }
 
-  async statuses(taskIds: string[], query: PageQuery): Promise<StatusesResponse> {
-    const { items, ...more } = await this.page(listStatuses, taskIds, query);
+  /** One row more than asked for tells that there are more. */
+  async statuses(taskIds: string[], { limit, token }: PageQuery): Promise<StatusesResponse> {
+    const size = pageSize(limit);
+    const found = await this.sql.query(listStatuses, [taskIds, after(token), size + 1]);
+    const { items, ...more } = cut(found, size, (row) => [row.taskId]);
     return { statuses: items.map((row) => ({ taskId: row.taskId, status: statusOf(row) })), ...more };
   }
 
@@ -34,10 +38,9 @@ export class ListTasks {
     return { taskId, tasks: items.map(taskAndStatus), ...more };
   }
 
-  /** Runs a statement of `$1 what, $2 after this task, $3 at most so many`; one row more than asked for tells that there are more. */
-  async page<Row extends { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
-    const size = pageSize(limit);
-    return cut(await this.sql.query(statement, [what, after(token), size + 1]), size, (row) => [row.taskId]);
+  /** Runs a statement of a page of definitions: `$1 what, $2 after this task, $3 at most so many`. */
+  async page<Row extends Defined & { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
+    return ready(await this.sql.query(statement, [what, after(token), pageSize(limit)]), (row) => [row.taskId]);
   }
 }
 

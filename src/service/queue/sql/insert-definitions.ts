@@ -8,8 +8,9 @@ import { statement } from '../../postgres/sql.js';
 export const insertDefinitions = statement<{ taskId: string }>(
   'insert-definitions',
   `
-insert into task_definition (task_id, definition, digest, scopes, retries, expires)
-select task_id, definition::json, digest, array(select json_array_elements_text(scopes::json)), retries, expires
+insert into task_definition (task_id, definition, size, digest, scopes, retries, expires)
+select task_id, definition::json, octet_length(definition), digest, array(select json_array_elements_text(scopes::json)), retries,
+       expires
   from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::smallint[], $6::timestamptz[])
        as given (task_id, definition, digest, scopes, retries, expires)
  order by task_id collate "C"

@@ -24,8 +24,8 @@ with known_group as materialized (
   union all
   select from new_group
 ), definition as (
-  insert into task_definition (task_id, definition, digest, scopes, retries, expires)
-  select $1, $2::json, $3::bytea, $4::text[], $5::smallint, $6::timestamptz from open_group
+  insert into task_definition (task_id, definition, size, digest, scopes, retries, expires)
+  select $1, $2::text::json, octet_length($2::text), $3::bytea, $4::text[], $5::smallint, $6::timestamptz from open_group
   returning task_id
 ), task as (
   insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires,

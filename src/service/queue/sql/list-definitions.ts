@@ -1,13 +1,18 @@
 import { statement } from '../../postgres/sql.js';
-import type { StoredDefinition } from '../task-definition.js';
+import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
 
 /** Those of these tasks that exist. $1 task_ids, $2 only after this one, $3 at most so many */
-export const listDefinitions = statement<{ taskId: string; definition: StoredDefinition; rank: number }>(
+export const listDefinitions = statement<Defined & { taskId: string; rank: number }>(
   'list-definitions',
-  `
-select task_id as "taskId", task_definition.definition, task.rank
-  from task_definition join task using (task_id)
+  pageOfDefinitions({
+    columns: 'task_id as "taskId", rank',
+    candidates: `
+select task_id, rank
+  from task
  where task_id = any($1::text[]) and task_id > $2
  order by task_id
- limit $3`,
+ limit $3 + 1`,
+    order: 'task_id',
+    most: '$3',
+  }),
 );

@@ -1,14 +1,19 @@
 import { statement } from '../../postgres/sql.js';
-import type { StoredDefinition } from '../task-definition.js';
+import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 /** The tasks of a group. $1 task_group_id, $2 only after this task, $3 at most so many */
-export const listGroup = statement<TaskRow & { definition: StoredDefinition }>(
+export const listGroup = statement<TaskRow & Defined>(
   'list-group',
-  `
-select ${TASK_COLUMNS}, task_definition.definition
-  from task join task_definition using (task_id)
- where task.task_group_id = $1 and task.task_id > $2
- order by task.task_id
- limit $3`,
+  pageOfDefinitions({
+    columns: TASK_COLUMNS,
+    candidates: `
+select *
+  from task
+ where task_group_id = $1 and task_id > $2
+ order by task_id
+ limit $3 + 1`,
+    order: 'task_id',
+    most: '$3',
+  }),
 );

@@ -1,13 +1,12 @@
 import { statement } from '../../postgres/sql.js';
 import { PRIORITIES } from '../priority.js';
-import type { StoredDefinition } from '../task-definition.js';
+import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
 
-export interface PendingRow {
+export interface PendingRow extends Defined {
   taskId: string;
   runId: number;
   rank: number;
   scheduled: Date;
-  definition: StoredDefinition;
 }
 
 /**
@@ -17,18 +16,20 @@ export interface PendingRow {
  */
 export const listPending = statement<PendingRow>(
   'list-pending',
-  `
-select page.task_id as "taskId", page.run_id as "runId", page.rank, page.scheduled, task_definition.definition
-  from (select first.*
-          from generate_series(0, ${PRIORITIES.length - 1}) as priority (rank),
-               lateral (select task_id, run_id, rank, scheduled
-                          from task
-                         where task_queue_id = $1 and rank = priority.rank and state = 'pending' and deadline > now()
-                           and (scheduled, task_id) > ($2::timestamptz, $3::text)
-                         order by scheduled, task_id
-                         limit $4) as first
-         order by first.scheduled, first.task_id
-         limit $4) as page
-       join task_definition using (task_id)
- order by page.scheduled, page.task_id`,
+  pageOfDefinitions({
+    columns: 'task_id as "taskId", run_id as "runId", rank, scheduled',
+    candidates: `
+select first.*
+  from generate_series(0, ${PRIORITIES.length - 1}) as priority (rank),
+       lateral (select task_id, run_id, rank, scheduled
+                  from task
+                 where task_queue_id = $1 and rank = priority.rank and state = 'pending' and deadline > now()
+                   and (scheduled, task_id) > ($2::timestamptz, $3::text)
+                 order by scheduled, task_id
+                 limit $4 + 1) as first
+ order by first.scheduled, first.task_id
+ limit $4 + 1`,
+    order: 'scheduled, task_id',
+    most: '$4',
+  }),
 );

@@ -43,6 +43,108 @@ describe.each([
   });
 });
 
+const MIB = 1024 * 1024;
+
+describe.each(['tasks', 'listDependentTasks', 'listTaskGroup', 'listPendingTasks', 'listClaimedTasks'])('large definitions: %s', (list) => {
+  const taskQueueId = `large/${list.toLowerCase()}`;
+  const taskGroupId = slugid();
+  let required: string;
+  let taskIds: string[];
+
+  beforeAll(async () => {
+    required = await tasks.create();
+    const dependencies = list === 'listDependentTasks' ? [required] : [];
+    const payload = { filling: '€'.repeat(300_000) }; // 900 kB: counted in characters it would be a third
+    taskIds = (await many(5, () => tasks.create({ taskQueueId, taskGroupId, dependencies, payload }))).sort();
+    for (const [age, taskId] of taskIds.entries()) {
+      if (list === 'listClaimedTasks') await ok(tasks.claimTask(taskId));
+      const at = `date_trunc('hour', now()) + interval '${age} seconds'`;
+      if (list.endsWith('edTasks')) await tasks.alter(taskId, `started = ${at}`);
+      if (list === 'listPendingTasks') await tasks.alter(taskId, `scheduled = ${at}`);
+    }
+  });
+
+  async function page(query: Record<string, string>): Promise<{ ids: string[]; token: string | undefined }> {
+    const queue = `/queue/v1/task-queues/${encodeURIComponent(taskQueueId)}`;
+    const paths: Record<string, string> = {
+      listDependentTasks: `/queue/v1/task/${required}/dependents`,
+      listTaskGroup: `/queue/v1/task-group/${taskGroupId}/list`,
+      listPendingTasks: `${queue}/pending`,
+      listClaimedTasks: `${queue}/claimed`,
+    };
+    const path = `${paths[list] ?? '/queue/v1/tasks'}?${new URLSearchParams({ limit: '1000', ...query })}`;
+    const body = await ok(paths[list] ? test.root.get(path) : test.root.post(path, { taskIds }));
+    for (const { task } of body.tasks) expect(task.payload.filling).toHaveLength(300_000);
+    const ids = body.tasks.map((task: { taskId?: string; status?: { taskId: string } }) => task.taskId ?? task.status?.taskId);
+    return { ids, token: body.continuationToken };
+  }
+
+  /** How many tasks each page has; together they are all, in order. */
+  async function pages(limit: Record<string, string> = {}): Promise<number[]> {
+    const seen: string[][] = [];
+    for (let token: string | undefined = ''; token !== undefined && seen.length < 10; ) {
+      const next = await page({ ...limit, ...(token && { continuationToken: token }) });
+      seen.push(next.ids);
+      token = next.token;
+    }
+    expect(seen.flat()).toEqual(taskIds);
+    return seen.map(({ length }) => length);
+  }
+
+  /** As if the definitions were so large. */
+  async function resize(...sizes: number[]): Promise<void> {
+    await test.database.pool.query(
+      `update task_definition set size = given.size
+         from unnest($1::text[], $2::integer[]) as given (task_id, size) where task_definition.task_id = given.task_id`,
+      [taskIds, sizes],
+    );
+  }
+
+  it('come in short pages, which add up to the whole in order', async () => {
+    expect(await pages()).toEqual([2, 2, 1]);
+    expect(await pages({ limit: '1' })).toEqual([1, 1, 1, 1, 1]);
+    expect(await pages({ limit: '3' })).toEqual([2, 2, 1]);
+  });
+
+  it('fill a page to the byte, and the last one ends without a token', async () => {
+    await resize(MIB, MIB, 1, 2 * MIB - 2, 1);
+    expect(await pages()).toEqual([2, 3]);
+    await resize(MIB, MIB, 1, 2 * MIB - 1, 1);
+    expect(await pages()).toEqual([2, 2, 1]);
+    await resize(MIB, MIB + 1, 1, 1, 1);
+    expect(await pages()).toEqual([1, 4]);
+    expect(await pages({ limit: '2' })).toEqual([1, 2, 2]);
+  });
+
+  it('come alone if one is larger than a page', async () => {
+    await resize(1, 3 * MIB, 3 * MIB, 1, 3 * MIB);
+    expect(await pages()).toEqual([1, 1, 1, 1, 1]);
+    await resize(10 * MIB, 1, 1, 1, 1);
+    expect(await pages()).toEqual([1, 4]);
+  });
+});
+
+it('more readers of lists than are let in at once are all answered, also when some fail', async () => {
+  const taskQueueId = 'many/readers';
+  const taskId = await tasks.create({ taskQueueId });
+  const path = `/queue/v1/task-queues/${encodeURIComponent(taskQueueId)}/pending`;
+  const lock = await test.database.pool.connect();
+  try {
+    await lock.query('begin; lock table task_definition in access exclusive mode');
+    const readers = Array.from({ length: 12 }, () => test.root.get(path));
+    const blocked = `select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    let pids: { pid: number }[] = [];
+    while (pids.length < 4) pids = (await test.database.pool.query(blocked)).rows;
+    for (const { pid } of pids) await test.database.pool.query('select pg_cancel_backend($1)', [pid]);
+    await lock.query('commit');
+    const answers = await Promise.all(readers);
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array(8).fill(200), ...Array(4).fill(500)]);
+    for (const { status, body } of answers) if (status === 200) expect(body.tasks[0].taskId).toBe(taskId);
+  } finally {
+    lock.release(true);
+  }
+});
+
 describe('listDependentTasks', () => {
   const path = (taskId: string) => `/queue/v1/task/${taskId}/dependents`;
 

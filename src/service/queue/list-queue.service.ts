@@ -1,16 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import { afterTime, type PageQuery, pageSize, ready } from '../http/page.js';
-import { Sql, type Statement } from '../postgres/sql.js';
+import type { Statement } from '../postgres/sql.js';
+import { DefinitionPages } from './definition-pages.js';
 import type { ClaimedTasksResponse, PendingTaskListResponse } from './lists.dto.js';
+import type { Defined } from './sql/definition-columns.js';
 import { listClaimed } from './sql/list-claimed.js';
 import { listPending } from './sql/list-pending.js';
-import type { Defined } from './sql/page-of-definitions.js';
 import { type StoredDefinition, withRank } from './task-definition.js';
 
 /** What waits in a task queue, and what of it runs; oldest first. */
 @Injectable()
 export class ListQueue {
-  constructor(private readonly sql: Sql) {}
+  constructor(private readonly pages: DefinitionPages) {}
 
   async pending(taskQueueId: string, query: PageQuery): Promise<PendingTaskListResponse> {
     const { items, ...more } = await this.page(listPending, taskQueueId, query, (row) => row.scheduled);
@@ -33,7 +34,7 @@ export class ListQueue {
     { limit, token }: PageQuery,
     at: (row: Row) => Date,
   ) {
-    const items = await this.sql.query(statement, [taskQueueId, ...afterTime(token), pageSize(limit)]);
+    const items = await this.pages.read(statement, [taskQueueId, ...afterTime(token), pageSize(limit)]);
     return ready(items, (row) => [at(row).toISOString(), row.taskId]);
   }
 }

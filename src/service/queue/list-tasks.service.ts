@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { after, cut, type PageQuery, pageSize, ready } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
+import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
+import type { Defined } from './sql/definition-columns.js';
 import { listDefinitions } from './sql/list-definitions.js';
 import { listDependents } from './sql/list-dependents.js';
 import { listStatuses } from './sql/list-statuses.js';
-import type { Defined } from './sql/page-of-definitions.js';
 import type { TaskRow } from './sql/task-columns.js';
 import { type StoredDefinition, withRank } from './task-definition.js';
 import { statusOf } from './task-status.js';
@@ -17,6 +18,7 @@ export class ListTasks {
   constructor(
     private readonly sql: Sql,
     private readonly tasks: FindTask,
+    private readonly pages: DefinitionPages,
   ) {}
 
   async definitions(taskIds: string[], query: PageQuery): Promise<DefinitionsResponse> {
@@ -40,7 +42,7 @@ export class ListTasks {
 
   /** Runs a statement of a page of definitions: `$1 what, $2 after this task, $3 at most so many`. */
   async page<Row extends Defined & { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
-    return ready(await this.sql.query(statement, [what, after(token), pageSize(limit)]), (row) => [row.taskId]);
+    return ready(await this.pages.read(statement, [what, after(token), pageSize(limit)]), (row) => [row.taskId]);
   }
 }
 

@@ -8,6 +8,7 @@ import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ControlTaskService } from './control-task.service.js';
 import { CreateTaskService } from './create-task.service.js';
 import { CreateTasksService } from './create-tasks.service.js';
+import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
@@ -28,6 +29,7 @@ import { TaskListsController } from './task-lists.controller.js';
     CreateTaskService,
     CreateTasksService,
     ListTasks,
+    DefinitionPages,
     ListQueue,
     TaskGroupService,
     ControlTaskService,

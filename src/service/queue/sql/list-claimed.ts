@@ -1,5 +1,5 @@
 import { statement } from '../../postgres/sql.js';
-import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
+import { type Defined, pageOfDefinitions } from './definition-columns.js';
 
 export interface ClaimedTaskRow extends Defined {
   taskId: string;

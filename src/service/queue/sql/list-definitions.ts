@@ -1,5 +1,5 @@
 import { statement } from '../../postgres/sql.js';
-import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
+import { type Defined, pageOfDefinitions } from './definition-columns.js';
 
 /** Those of these tasks that exist. $1 task_ids, $2 only after this one, $3 at most so many */
 export const listDefinitions = statement<Defined & { taskId: string; rank: number }>(

@@ -1,5 +1,5 @@
 import { statement } from '../../postgres/sql.js';
-import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
+import { type Defined, pageOfDefinitions } from './definition-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 /** The tasks that wait, or waited, for this one. $1 required task_id, $2 only after this dependent, $3 at most so many */

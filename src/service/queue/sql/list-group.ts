@@ -1,5 +1,5 @@
 import { statement } from '../../postgres/sql.js';
-import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
+import { type Defined, pageOfDefinitions } from './definition-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 /** The tasks of a group. $1 task_group_id, $2 only after this task, $3 at most so many */

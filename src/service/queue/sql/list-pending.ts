@@ -1,6 +1,6 @@
 import { statement } from '../../postgres/sql.js';
 import { PRIORITIES } from '../priority.js';
-import { type Defined, pageOfDefinitions } from './page-of-definitions.js';
+import { type Defined, pageOfDefinitions } from './definition-columns.js';
 
 export interface PendingRow extends Defined {
   taskId: string;

@@ -1,0 +1,56 @@
+import type { DataSource } from 'typeorm';
+import { createDataSource } from '../src/service/postgres/data-source.js';
+import { createDatabase, type TestDatabase } from './support/database.js';
+
+let database: TestDatabase;
+let dataSource: DataSource;
+beforeAll(async () => {
+  database = await createDatabase();
+  dataSource = await createDataSource(database.url).initialize();
+});
+afterAll(async () => {
+  await dataSource.destroy();
+  await database.drop();
+});
+
+const undoTo = async (name: string) => {
+  for (;;) {
+    const { rows } = await database.pool.query('select name from migration order by id desc limit 1');
+    if (rows[0].name === name) return;
+    await dataSource.undoLastMigration();
+  }
+};
+
+it('sizes of definitions are filled in for those that are there, in bytes and in batches', async () => {
+  await undoTo('Artifacts1764000000005');
+  const insert = (more: string) =>
+    database.pool.query(
+      `insert into task_definition (task_id, ${more ? 'size, ' : ''}definition, digest, scopes, retries, expires)
+       select ${more ? `'x' || ` : ''}nth, ${more} json_build_object('payload', repeat('€', nth % 7 + 1)), '', '{}', 5, now() from generate_series(1, 5001) as nth`,
+    );
+  await insert('');
+  await dataSource.runMigrations();
+  const wrong = 'select count(*)::integer from task_definition where size is distinct from octet_length(definition::text)';
+  expect((await database.pool.query(wrong)).rows).toEqual([{ count: 0 }]);
+  const { rows } = await database.pool.query(
+    'select sum(size)::integer, count(*)::integer from task_definition where length(definition::text) = 19',
+  );
+  expect(rows[0].sum).toBe(rows[0].count * (19 + 2 * 3));
+  await expect(insert('null, ')).rejects.toThrow(/null value in column "size"/);
+});
+
+it('every migration can be undone and done again', async () => {
+  await database.pool.query('truncate task_definition');
+  const columns = async () =>
+    (
+      await database.pool.query(
+        `select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = 'public' order by 1, 2`,
+      )
+    ).rows;
+  const before = await columns();
+  await undoTo('Tasks1764000000001');
+  await dataSource.undoLastMigration();
+  expect(new Set((await columns()).map(({ table_name }) => table_name))).toEqual(new Set(['migration']));
+  await dataSource.runMigrations({ transaction: 'each' });
+  expect(await columns()).toEqual(before);
+});

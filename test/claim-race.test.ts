@@ -23,6 +23,32 @@ afterAll(async () => {
   await test.close();
 });
 
+it('large definitions are given out a few at a time, and who got none does not wait for the next poll', async () => {
+  const MIB = 1024 * 1024;
+  const taskQueueId = 'race/large';
+  const taskIds = times(25, slugid);
+  await insertTasks(taskQueueId, taskIds);
+  const resize = (size: number) =>
+    test.database.pool.query('update task_definition set size = $1 where task_id = any($2)', [size, taskIds]);
+  await resize(MIB);
+  const claim = async (workerId: string, wanted: number, headers = {}) => {
+    const claimed = await ok(tasks.claimWork(taskQueueId, wanted, { workerGroup: 'large', workerId }, headers));
+    return claimed.tasks.map(({ status }: { status: { taskId: string } }) => status.taskId);
+  };
+  expect(await claim('one', 5)).toHaveLength(2);
+  const keyed = { 'idempotency-key': slugid() };
+  const first = await claim('one', 5, keyed);
+  expect(first).toHaveLength(2);
+  expect(await claim('one', 5, keyed)).toEqual(first);
+  await resize(MIB + 1);
+  expect(await claim('one', 5)).toHaveLength(1);
+  await resize(10 * MIB);
+  const began = performance.now();
+  const all = (await Promise.all(times(20, (n) => claim(`worker-${n}`, 2)))).flat();
+  expect(performance.now() - began).toBeLessThan(1_400); // one poll a second would leave most of them with nothing
+  expect(new Set(all).size).toBe(20);
+});
+
 /** As if created through the API, all at once. */
 async function insertTasks(taskQueueId: string, taskIds: readonly string[]): Promise<void> {
   const stored = { ...definition({ taskQueueId }), scopes: [], dependencies: [], routes: [], priority: 'lowest', retries: 5 };

@@ -173,7 +173,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     for (const request of waiting) if (!this.quarantine.holds(taskQueueId, request.worker)) yield request;
   }
 
-  /** Whether everybody got all they asked for, so that there may be more. */
+  /** Whether everybody got all they asked for, or all that fits into one answer, so that there may be more. */
   private async look(taskQueueId: string, batch: Request[]): Promise<boolean> {
     const plain = batch.filter((request) => !request.key);
     const looks = batch.filter((request) => request.key).map((request) => hand([request], this.leaseOnce(taskQueueId, request)));
@@ -234,14 +234,14 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Gives each request its rows; whether all got what they asked for. A failure is remembered with these requests alone. */
+/** Gives each request its rows; whether there may be more for others. A failure is remembered with these requests alone. */
 async function hand(requests: Request[], leased: Promise<ClaimedRow[]>): Promise<boolean> {
   try {
     const rows = await leased;
     const given = requests.map((request, index) => [request, rows.filter((row) => row.request === index + 1)] as const);
     for (const request of requests) request.failure = undefined;
     for (const [request, mine] of given) if (mine.length > 0) request.give(mine);
-    return given.every(([request, mine]) => mine.length >= request.wanted);
+    return rows.some(({ more }) => more) || given.every(([request, mine]) => mine.length >= request.wanted);
   } catch (error) {
     for (const request of requests) request.failure = error;
     return false;

@@ -1,6 +1,7 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import type { StoredDefinition } from '../task-definition.js';
+import { MOST_BYTES } from './definition-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 export interface ClaimedRow extends TaskRow {
@@ -8,10 +9,13 @@ export interface ClaimedRow extends TaskRow {
   request: number;
   definition: StoredDefinition;
   scopes: string[];
+  /** Whether runs that were asked for had to wait, because their definitions were too much for one answer. */
+  more?: boolean;
 }
 
 /**
  * Leases pending runs of one queue to several workers that ask at once: each request gets up to its number, in order.
+ * What would make the answer too large stays pending: 128 definitions of 1 MiB, parsed, are more than a heap holds.
  * `materialized` keeps the planner from running the locking pick again per row, which would lease more than was asked.
  * `task.run_id = claimable.run_id` leaves a run that became pending after this statement's snapshot, which does not have its past
  * runs, to the next one.
@@ -33,8 +37,13 @@ with slot as materialized (
    order by rank, scheduled, task_id
    limit $5
      for update skip locked
+), weighed as materialized (
+  select picked.task_id, picked.run_id, row_number() over line as slot, sum(stored.size) over line as bytes
+    from picked,
+         lateral (select size from task_definition where task_definition.task_id = picked.task_id limit 1) as stored
+  window line as (order by picked.rank, picked.scheduled, picked.task_id rows unbounded preceding)
 ), claimable as (
-  select task_id, run_id, row_number() over (order by rank, scheduled, task_id) as slot from picked
+  select task_id, run_id, slot from weighed where slot = 1 or bytes <= ${MOST_BYTES}
 ), task as (
   update task
      set state = 'running', worker_group = slot.worker_group, worker_id = slot.worker_id, started = greatest(now(), task.scheduled), fence = task.fence + 1,
@@ -47,7 +56,8 @@ with slot as materialized (
 ), recorded as (
   ${recordEvent('task')}
 )
-select ${TASK_COLUMNS}, task.request::integer, task_definition.definition, task_definition.scopes
+select ${TASK_COLUMNS}, task.request::integer, task_definition.definition, task_definition.scopes,
+       (select count(*) from weighed) > (select count(*) from claimable) as more
   from task join task_definition using (task_id)
  order by task.slot`,
 );

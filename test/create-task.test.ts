@@ -890,3 +890,65 @@ describe('a fan of 10 000', () => {
     expect(await counts()).toMatchObject({ pendingTasks: SIZE - 3, claimedTasks: 3 });
   }, 120_000);
 });
+
+describe('the size of a definition', () => {
+  /** The largest that a service takes which allows so many bytes, and one byte more. */
+  async function largest(bytes: number): Promise<[fits: Record<string, unknown>, over: Record<string, unknown>]> {
+    const taskId = slugid();
+    const body = definition({ taskGroupId: taskId, payload: { filling: '' } });
+    await ok(tasks.put(taskId, body));
+    const rest = bytes - Buffer.byteLength(JSON.stringify(await ok(test.root.get(`/queue/v1/task/${taskId}`))));
+    const filling = '€'.repeat(Math.floor(rest / 3)) + 'x'.repeat(rest % 3);
+    return [
+      { ...body, payload: { filling } },
+      { ...body, payload: { filling: `${filling}x` } },
+    ];
+  }
+
+  it('is limited by MAX_TASK_SIZE, to the byte', async () => {
+    const strict = await test.replica({ maxTaskSize: 20_000 });
+    try {
+      const [fits, over] = await largest(20_000);
+      const [taskId, other] = [slugid(), slugid()];
+      await ok(strict.root.put(`/queue/v1/task/${taskId}`, fits));
+      const before = await tasks.rowCounts();
+      expect(await refused(strict.root.put(`/queue/v1/task/${other}`, over), 413)).toMatch(
+        /20001 bytes.* 20000 \(MAX_TASK_SIZE\): .*artifact/,
+      );
+      const batch = {
+        tasks: [
+          { taskId, task: fits },
+          { taskId: other, task: over },
+        ],
+      };
+      expect(await refused(strict.root.post('/queue/v1/tasks/create', batch), 413)).toMatch(/^tasks\[1\]: .*20001 bytes/);
+      expect(await tasks.rowCounts()).toEqual(before);
+    } finally {
+      await strict.close();
+    }
+  });
+
+  it('is 1 MiB by default', async () => {
+    const [fits, over] = await largest(1024 * 1024);
+    await ok(tasks.put(slugid(), fits));
+    await refused(tasks.put(slugid(), over), 413);
+  });
+
+  it('is told only to who may create the task', async () => {
+    const [, over] = await largest(1024 * 1024);
+    const other = await test.client('queue:create-task:project:other', 'queue:create-task:lowest:test/queue', 'queue:scheduler-id:-');
+    await refused(other.put(`/queue/v1/task/${slugid()}`, over), 403);
+  });
+
+  it('is kept in bytes, however the task was created', async () => {
+    const [one, another] = [slugid(), slugid()];
+    const payload = { text: 'ä€𝄞\u0000"\\' };
+    await ok(tasks.put(one, definition({ payload })));
+    await ok(test.root.post('/queue/v1/tasks/create', { tasks: [{ taskId: another, task: definition({ payload }) }] }));
+    const { rows } = await test.database.pool.query('select task_id, size from task_definition where task_id in ($1, $2)', [one, another]);
+    expect(rows).toHaveLength(2);
+    for (const { task_id, size } of rows) {
+      expect(size).toBe(Buffer.byteLength(JSON.stringify(await ok(test.root.get(`/queue/v1/task/${task_id}`)))));
+    }
+  });
+});

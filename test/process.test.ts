@@ -256,6 +256,7 @@ describe('refuses to start', () => {
       SWEEP_INTERVAL: 'NaN',
       MAX_TASK_DEADLINE_DAYS: '1.5',
       TASK_MAX_DEPENDENCIES: '10001',
+      MAX_TASK_SIZE: '1',
       LOG_LEVEL: 'loud',
     });
     const lines = output.split('\n').filter((line) => /^ {2}[A-Z_]+: /.test(line));
@@ -273,6 +274,7 @@ describe('refuses to start', () => {
       'SWEEP_INTERVAL',
       'MAX_TASK_DEADLINE_DAYS',
       'TASK_MAX_DEPENDENCIES',
+      'MAX_TASK_SIZE',
       'LOG_LEVEL',
     ]);
     for (const line of lines) expect(line).toMatch(/set |make one with|must be/);

@@ -3159,7 +3159,7 @@ export interface operations {
     listClients: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -3356,7 +3356,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3445,7 +3445,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3801,7 +3801,7 @@ export interface operations {
     listRoles2: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -3862,7 +3862,7 @@ export interface operations {
     listRoleIds: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -4057,7 +4057,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4146,7 +4146,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4336,7 +4336,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4393,7 +4393,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4468,7 +4468,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4547,7 +4547,7 @@ export interface operations {
     listTaskQueues: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -4676,7 +4676,7 @@ export interface operations {
     listProvisioners: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -4805,7 +4805,7 @@ export interface operations {
     listWorkerTypes: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -4939,7 +4939,7 @@ export interface operations {
     listWorkers: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -5151,7 +5151,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5235,7 +5235,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5392,7 +5392,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5787,7 +5787,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5868,7 +5868,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5966,7 +5966,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6301,7 +6301,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6442,7 +6442,7 @@ export interface operations {
     tasks: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -6499,7 +6499,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6522,7 +6522,7 @@ export interface operations {
     statuses: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -6579,7 +6579,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6665,7 +6665,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -6688,7 +6688,7 @@ export interface operations {
     listDependentTasks: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -6761,7 +6761,7 @@ export interface operations {
     listPendingTasks: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -6825,7 +6825,7 @@ export interface operations {
     listClaimedTasks: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -6957,7 +6957,7 @@ export interface operations {
     listTaskGroup: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -7239,7 +7239,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7433,7 +7433,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7526,7 +7526,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -7549,7 +7549,7 @@ export interface operations {
     listArtifacts: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -7624,7 +7624,7 @@ export interface operations {
     listLatestArtifacts: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;
@@ -8172,7 +8172,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8270,7 +8270,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8366,7 +8366,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8605,7 +8605,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact larger than it may be */
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -8705,7 +8705,7 @@ export interface operations {
     allPurgeRequests: {
         parameters: {
             query?: {
-                /** @description At most this many; 1000 when absent or larger */
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
                 limit?: number;
                 /** @description Where the page before this one ended, as its response says */
                 continuationToken?: string;

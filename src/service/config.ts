@@ -45,6 +45,8 @@ export class Config {
   readonly sweepInterval!: number;
   readonly maxTaskDeadlineDays!: number;
   readonly taskMaxDependencies!: number;
+  /** Of a task's definition, in bytes. */
+  readonly maxTaskSize!: number;
   /** How long events are kept. */
   readonly eventRetention!: number;
   /** In bytes. */
@@ -81,6 +83,7 @@ const ANONYMOUS_READS = [
 ];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const DAY = 86_400;
+const MEBIBYTE = 1024 ** 2;
 const GIBIBYTE = 1024 ** 3;
 
 /** Reads the configuration. An empty variable counts as absent. Throws ConfigError naming everything that is wrong at once. */
@@ -132,6 +135,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     sweepInterval: seconds('SWEEP_INTERVAL', 2, 0.05, 600),
     maxTaskDeadlineDays: whole('MAX_TASK_DEADLINE_DAYS', 5, 1, 365),
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
+    maxTaskSize: whole('MAX_TASK_SIZE', MEBIBYTE, 16 * 1024, 10 * MEBIBYTE), // a request may not be larger
     eventRetention: seconds('EVENT_RETENTION', DAY, 60, 365 * DAY),
     artifactMaxSize: whole('ARTIFACT_MAX_SIZE', 10 * GIBIBYTE, 1, 5 * 1024 * GIBIBYTE),
     s3: s3({

@@ -10,7 +10,7 @@ export const ERRORS = {
   NoMatchingMethod: { status: 406, when: 'we know none of the methods that the caller accepts' },
   RequestConflict: { status: 409, when: 'the request contradicts the state of the thing it is about' },
   ResourceExpired: { status: 410, when: 'the artifact has expired' },
-  InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB, or an artifact larger than it may be' },
+  InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB, or an artifact or a task is larger than it may be' },
   RangeNotSatisfiable: { status: 416, when: 'there are no bytes in the range that was asked for' },
   TooManyRequests: { status: 429, when: 'there are too many of these at once' },
   InternalServerError: { status: 500, when: 'we failed; the incident id finds it in the log' },

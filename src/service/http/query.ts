@@ -21,7 +21,11 @@ export function UrlQuery(name: string, rule: QueryRule): ParameterDecorator {
 }
 
 export const Limit = () =>
-  UrlQuery('limit', { pattern: /^[0-9]+$/, type: 'integer', description: 'At most this many; 1000 when absent or larger' });
+  UrlQuery('limit', {
+    pattern: /^[0-9]+$/,
+    type: 'integer',
+    description: 'At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last',
+  });
 export const ContinuationToken = () =>
   UrlQuery('continuationToken', { pattern: /^.+$/, description: 'Where the page before this one ended, as its response says' });
 

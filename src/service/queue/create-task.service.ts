@@ -84,9 +84,8 @@ export class CreateTaskService {
     });
   }
 
-  private columns({ taskId, definition, digest }: NewTask, unsatisfied: number): unknown[] {
+  private columns({ taskId, definition, digest, json }: NewTask, unsatisfied: number): unknown[] {
     const { scopes, retries, expires, taskQueueId, taskGroupId, schedulerId, projectId, priority, deadline } = definition;
-    const json = JSON.stringify(definition);
     const identity = [taskQueueId, taskGroupId, schedulerId, projectId, rankOf(priority)];
     return [taskId, json, digest, scopes, retries, expires, ...identity, deadline, unsatisfied, this.config.deadlineDelay];
   }

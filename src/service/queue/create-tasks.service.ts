@@ -125,7 +125,7 @@ function definitionColumns(batch: NewTask[]): unknown[] {
   const of = <T>(read: (task: NewTask) => T) => batch.map(read);
   return [
     of(({ taskId }) => taskId),
-    of(({ definition }) => JSON.stringify(definition)),
+    of(({ json }) => json),
     of(({ digest }) => digest),
     of(({ definition }) => JSON.stringify(definition.scopes)),
     of(({ definition }) => definition.retries),

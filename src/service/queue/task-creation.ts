@@ -24,6 +24,8 @@ export interface NewTask {
   taskId: string;
   definition: StoredDefinition;
   digest: Buffer;
+  /** The definition as it is stored. */
+  json: string;
 }
 
 /** What a dependent must know of a task: under its lock, or because we create it ourselves. */
@@ -48,9 +50,9 @@ export function authorizedDefinition(taskId: string, request: CreateTaskRequest,
   return definition;
 }
 
-export type Limits = Pick<Config, 'taskMaxDependencies' | 'maxTaskDeadlineDays'>;
+export type Limits = Pick<Config, 'taskMaxDependencies' | 'maxTaskDeadlineDays' | 'maxTaskSize'>;
 
-/** Throws InputError for what would be a mistake now, whatever is stored. */
+/** Throws InputError or InputTooLarge for what would be a mistake now, whatever is stored. */
 export function newTask(taskId: string, definition: StoredDefinition, limits: Limits): NewTask {
   const { scopes, dependencies } = definition;
   assertNoDoubleStar(scopes);
@@ -61,7 +63,17 @@ export function newTask(taskId: string, definition: StoredDefinition, limits: Li
     );
   }
   assertTimely(definition, Date.now(), limits.maxTaskDeadlineDays);
-  return { taskId, definition, digest: digestOf(definition) };
+  const json = JSON.stringify(definition);
+  assertSmall(json, limits.maxTaskSize);
+  return { taskId, definition, digest: digestOf(definition), json };
+}
+
+/** Throws InputTooLarge for what would fill the heap once a few read it at once: parsed, JSON can take 25 times its bytes. */
+function assertSmall(json: string, most: number): void {
+  const size = Buffer.byteLength(json);
+  if (size <= most) return;
+  const fix = 'let the task download what is large, for example from an artifact';
+  throw new ApiError('InputTooLarge', `The task's definition is ${size} bytes; this service allows ${most} (MAX_TASK_SIZE): ${fix}`);
 }
 
 /** The edges of a new task and how many of them it waits for. Throws InputError for tasks that are missing or expire too early. */

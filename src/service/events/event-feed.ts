@@ -1,30 +1,15 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Sql } from '../postgres/sql.js';
-import { type EventMessage, messageOf } from './event-message.js';
+import { cut, eventOf, type FeedEvent, type FeedPage } from './feed-event.js';
 import { comparePositions, type Position } from './position.js';
 import { positionOf, readPage } from './read-page.js';
 import { findEventBounds } from './sql/find-event-bounds.js';
-import type { EventRow } from './sql/read-events.js';
-
-/** An event as streams send it: made into text once, however many follow. */
-export interface FeedEvent extends Pick<EventMessage, 'kind' | 'taskId' | 'taskQueueId' | 'taskGroupId' | 'run'> {
-  position: Position;
-  data: string;
-}
 
 /** Strangers who come back with old positions wait for one another, and nobody else for them. */
 export type Lane = 'known' | 'anonymous';
 
-export interface FeedPage {
-  events: FeedEvent[];
-  /** Up to where this page goes; the next one begins there. */
-  position: Position;
-}
-
 const POLL_MS = 200;
 const PAGE = 100;
-/** Of one page: a client that does not read holds one in memory. */
-const PAGE_CHARACTERS = 256 * 1024;
 const MOST_KEPT = 5_000;
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
@@ -198,19 +183,4 @@ export class EventFeed implements OnModuleDestroy {
       this.sleepers.add(waken);
     });
   }
-}
-
-function eventOf(row: EventRow): FeedEvent {
-  const { payload, kind, taskId, taskQueueId, taskGroupId, run } = messageOf(row);
-  return { position: positionOf(row), kind, taskId, taskQueueId, taskGroupId, run, data: JSON.stringify(payload) } as FeedEvent;
-}
-
-/** As many events, from the first, as make up one page; at least one of any. */
-function cut(events: FeedEvent[]): FeedEvent[] {
-  let characters = 0;
-  const beyond = events.findIndex(({ data }, index) => {
-    characters += data.length;
-    return characters > PAGE_CHARACTERS && index > 0;
-  });
-  return beyond < 0 ? events : events.slice(0, beyond);
 }

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { FindTask } from '../queue/find-task.service.js';
 import { statusOf } from '../queue/task-status.js';
-import { EventFeed, type FeedEvent, type Lane } from './event-feed.js';
+import { EventFeed, type Lane } from './event-feed.js';
 import type { EventKind } from './event-message.js';
+import type { FeedEvent } from './feed-event.js';
 import { formatPosition, type Position } from './position.js';
 
 /** What a stream is to hold; absent: everything. */

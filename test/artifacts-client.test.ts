@@ -251,11 +251,11 @@ describe('taskcluster-client, on an S3', () => {
     expect((await fetch(url)).status).toBe(200);
     await test.database.pool.query(`update artifact set expires = now() - interval '31 minutes' where name = 'public/old'`);
     const deaf = await test.replica({ s3: { ...s3, endpoint: 'http://127.0.0.1:1' } });
-    expect(await deaf.service.app.get(ArtifactExpiry).sweep()).toBe(0);
+    expect(await deaf.service.app.get(ArtifactExpiry).sweep()).toEqual({ claimed: 1, gone: 0 });
     await deaf.close();
     expect((await fetch(url)).status).toBe(200);
     await test.database.pool.query(`update artifact set swept = now() - interval '11 minutes' where name = 'public/old'`);
-    expect(await test.service.app.get(ArtifactExpiry).sweep()).toBe(1);
+    expect(await test.service.app.get(ArtifactExpiry).sweep()).toEqual({ claimed: 1, gone: 1 });
     expect((await fetch(url)).status).toBe(404);
   });
 

@@ -5,6 +5,7 @@ import { Fleet1764000000003 } from '../../../migrations/1764000000003-fleet.js';
 import { Events1764000000004 } from '../../../migrations/1764000000004-events.js';
 import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifacts.js';
 import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-definition-size.js';
+import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
 const POOL_SIZE = 16;
@@ -22,6 +23,7 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
       Events1764000000004,
       Artifacts1764000000005,
       DefinitionSize1764000000006,
+      ArtifactSweep1764000000007,
     ],
     migrationsTableName: 'migration',
     extra: {

@@ -34,6 +34,13 @@ export interface DownloadTerms {
   expires: Date;
 }
 
+export interface Deletion {
+  /** The ids of those that are gone. */
+  deleted: string[];
+  /** Why others are not: one of the reasons. */
+  problem?: unknown;
+}
+
 /** More came than was allowed. Nothing of it was kept. */
 export class TooManyBytes extends Error {}
 
@@ -48,6 +55,6 @@ export abstract class BlobStore {
   abstract downloadUrl(blobId: string, terms: DownloadTerms): Promise<string>;
   abstract find(blobId: string): Promise<StoredBlob | undefined>;
   abstract put(blobId: string, bytes: Readable, upload: BlobUpload, admit: (stored: StoredBlob) => Promise<void>): Promise<void>;
-  /** What is not there counts as deleted. */
-  abstract delete(blobIds: readonly string[]): Promise<void>;
+  /** What is not there counts as deleted. One that cannot be deleted keeps none of the others. */
+  abstract delete(blobIds: readonly string[]): Promise<Deletion>;
 }

@@ -6,7 +6,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Config } from '../../config.js';
 import { Keys } from '../../keys.js';
 import { BlobDirectory, type OpenBlob } from './blob-directory.js';
-import { BlobStore, type BlobUpload, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
+import { BlobStore, type BlobUpload, type Deletion, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
 import { type BlobPermit, signedPath } from './signed-url.js';
 
 /** Blobs on this machine's disk (or one that the replicas share), behind signed URLs of our own. */
@@ -52,8 +52,17 @@ export class DiskStore extends BlobStore {
     }
   }
 
-  async delete(blobIds: readonly string[]): Promise<void> {
-    for (const blobId of blobIds) await this.directory.remove(blobId);
+  async delete(blobIds: readonly string[]): Promise<Deletion> {
+    const deletion: Deletion = { deleted: [] };
+    for (const blobId of blobIds) {
+      try {
+        await this.directory.remove(blobId);
+        deletion.deleted.push(blobId);
+      } catch (error) {
+        deletion.problem = error;
+      }
+    }
+    return deletion;
   }
 
   removeAbandoned(): Promise<void> {

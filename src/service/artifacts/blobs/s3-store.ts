@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Config } from '../../config.js';
-import { BlobStore, type BlobUpload, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
+import { BlobStore, type BlobUpload, type Deletion, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
 import { dispositionOf } from './disposition.js';
 
 const MOST_DELETED = 1000; // in one call, says S3
@@ -60,15 +60,16 @@ export class S3Store extends BlobStore {
     await this.client.send(new PutObjectCommand({ ...this.named(blobId), Body, ContentType: contentType }));
   }
 
-  async delete(blobIds: readonly string[]): Promise<void> {
-    for (let from = 0; from < blobIds.length; from += MOST_DELETED) {
-      const Objects = blobIds.slice(from, from + MOST_DELETED).map((blobId) => ({ Key: this.named(blobId).Key }));
-      const { Errors = [] } = await this.client.send(
-        new DeleteObjectsCommand({ Bucket: this.config.bucket, Delete: { Objects, Quiet: true } }),
-      );
-      if (Errors.length > 0)
-        throw new Error(`the bucket did not delete ${Errors.length} objects: ${Errors[0]?.Code} ${Errors[0]?.Message}`);
-    }
+  async delete(blobIds: readonly string[]): Promise<Deletion> {
+    if (blobIds.length > MOST_DELETED) throw new Error(`S3 deletes at most ${MOST_DELETED} objects in one call`);
+    const Objects = blobIds.map((blobId) => ({ Key: this.named(blobId).Key }));
+    const command = new DeleteObjectsCommand({ Bucket: this.config.bucket, Delete: { Objects, Quiet: true } });
+    const { Errors = [] } = await this.client.send(command);
+    if (Errors.length === 0) return { deleted: [...blobIds] };
+    const kept = new Set(Errors.map(({ Key }) => Key));
+    const problem = new Error(`the bucket did not delete ${Errors.length} objects: ${Errors[0]?.Code} ${Errors[0]?.Message}`);
+    // an error that names no object may be that of any
+    return { deleted: kept.has(undefined) ? [] : blobIds.filter((blobId) => !kept.has(this.named(blobId).Key)), problem };
   }
 
   private named(blobId: string): { Bucket: string; Key: string } {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -6,7 +7,7 @@ import path from 'node:path';
 import { ArtifactExpiry } from '../src/service/artifacts/expiry.service.js';
 import { Config } from '../src/service/config.js';
 import type { Api } from './support/api.js';
-import { ok, Tasks } from './support/tasks.js';
+import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 /* Artifacts among what goes wrong: disks that refuse, callers that are slow, and callers that mean harm. */
@@ -43,7 +44,63 @@ async function fileOf(taskId: string, name: string): Promise<string> {
   return path.join(test.service.app.get(Config).dataDir, 'artifacts/blobs', blob_id.slice(0, 2), blob_id);
 }
 
+describe('bytes that are replaced', () => {
+  it('have the length that their artifact says, whichever come last', async () => {
+    const { taskId, run } = await held();
+    for (let round = 0; round < 50; round++) {
+      const name = `round-${round}`;
+      const { putUrl } = await ok(run.post(artifactAt(taskId, name), s3()));
+      const put = (length: number) => fetch(putUrl, { method: 'PUT', body: 'x'.repeat(length) });
+      await Promise.all([10, 20, 30, 40].map(put));
+      const { contentLength } = await ok(test.root.get(`/queue/v1/task/${taskId}/runs/0/artifact-info/${name}`));
+      const answer = await fetch((await test.root.get(artifactAt(taskId, name))).body.url);
+      expect([round, (await answer.text()).length]).toEqual([round, contentLength]);
+    }
+  });
+
+  it('while their object is finished leave it as it was looked at, or unfinished', async () => {
+    const { taskId, run } = await held();
+    const { name, credentials, projectId, uploadId, expires } = await ok(
+      run.post(artifactAt(taskId, 'o'), { ...s3(), storageType: 'object' }),
+    );
+    const uploader = test.root.as(credentials);
+    const begin = async (contentLength: number) => {
+      const proposedUploadMethods = { putUrl: { contentType: 'x', contentLength } };
+      const { uploadMethod } = await ok(
+        uploader.put(`/api/object/v1/upload/${at(name)}`, { projectId, uploadId, expires, proposedUploadMethods }),
+      );
+      return (body: string) => fetch(uploadMethod.putUrl.url, { method: 'PUT', body });
+    };
+    const finish = () => uploader.post(`/api/object/v1/finish-upload/${at(name)}`, { projectId, uploadId });
+    await (await begin(4))('good');
+    const other = await begin(4);
+    const holder = await test.database.pool.connect();
+    try {
+      await holder.query('begin');
+      await holder.query('select from artifact where task_id = $1 for update', [taskId]);
+      const waiting = async (times: number) => {
+        const count = `select count(*)::int from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+        while ((await sql(count))[0].count < times) await new Promise((done) => setTimeout(done, 10));
+      };
+      const put = other('evil');
+      await waiting(1);
+      const finished = finish();
+      await waiting(2);
+      await holder.query('rollback');
+      expect((await put).status).toBe(200);
+      expect(await refused(finished, 409)).toContain('changed meanwhile');
+    } finally {
+      holder.release();
+    }
+    await ok(finish());
+    const [{ hashes }] = await sql('select hashes from artifact where task_id = $1', [taskId]);
+    expect(hashes.sha256).toBe(createHash('sha256').update('evil').digest('hex'));
+    expect((await other('good')).status).toBe(409);
+  });
+});
+
 describe('the sweep of what expired', () => {
+  beforeEach(() => sql('delete from artifact'));
   const sweep = () => test.service.app.get(ArtifactExpiry).sweep();
   const later = () => sql(`update artifact set swept = swept - interval '11 minutes'`);
   const left = async () => (await sql('select name from artifact order by name')).map(({ name }) => name);
@@ -110,6 +167,5 @@ describe('the sweep of what expired', () => {
     await uploaded(taskId, run, 'third', 'x');
     await sql(`update artifact set expires = now() - interval '31 minutes' where name = 'third'`);
     expect(await sweep()).toEqual({ claimed: 100, gone: 1 }); // before all that was tried
-    await sql('delete from artifact');
   });
 });

@@ -62,7 +62,7 @@ export class ObjectsService {
     if (!stored) throw new ApiError('InputError', `Nothing was uploaded for object ${object}; PUT it first`);
     const hashes = agreed(request.hashes ?? {}, stored);
     const [finished] = await this.sql.query(finishUpload, [row.blobId, stored.length, JSON.stringify(hashes)]);
-    if (!finished) throw new ApiError('RequestConflict', `Object ${object} has changed meanwhile; look at its artifact`);
+    if (!finished) throw new ApiError('RequestConflict', `Object ${object} has changed meanwhile; finish it again`);
   }
 
   async startDownload(

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { ApiError } from '../http/api-error.js';
 import { Sql } from '../postgres/sql.js';
-import { type BlobUpload, TooManyBytes } from './blobs/blob-store.js';
+import { type Admission, type BlobUpload, TooManyBytes } from './blobs/blob-store.js';
 import { Blobs } from './blobs/blobs.js';
 import { findBlob } from './sql/find-blob.js';
 import { findUpload } from './sql/find-upload.js';
@@ -38,10 +38,12 @@ export class Uploads {
   async put(row: UploadRow, bytes: Readable, upload: Omit<BlobUpload, 'contentType' | 'hashed'>): Promise<void> {
     const { store, blobId, contentType, name } = row;
     if (store === null || blobId === null) throw new Error(`artifact ${name} has no bytes`);
-    const admit = async ({ length }: { length: number }) => {
-      const [admitted] = await this.sql.query(recordUpload, [blobId, length]);
-      if (!admitted) throw new ApiError('RequestConflict', `Artifact ${name} is complete or has expired, or its run is over`);
-    };
+    const admit: Admission = ({ length, hashes }, place) =>
+      this.sql.transaction(async (runner) => {
+        const [admitted] = await runner.query(recordUpload, [blobId, length, JSON.stringify(hashes)]);
+        if (!admitted) throw new ApiError('RequestConflict', `Artifact ${name} is complete or has expired, or its run is over`);
+        await place(); // under the row's lock, so the row is always that of the bytes; the last thing, so it never happens twice
+      });
     const blobs = await this.blobs.store(store);
     try {
       await blobs.put(blobId, bytes, { ...upload, contentType, hashed: row.storageType === 'object' }, admit);

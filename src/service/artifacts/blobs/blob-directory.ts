@@ -13,7 +13,10 @@ const ABANDONED_MS = 60 * 60 * 1000; // an upload that stands still is hung up o
 /** A file that is not in its place yet. */
 interface Unfinished {
   stored: StoredBlob;
-  keep(): Promise<void>;
+  /** Quick. */
+  place(): Promise<void>;
+  /** After that: what we said we have is still there after the power failed. */
+  settle(): Promise<void>;
   discard(): Promise<void>;
 }
 
@@ -32,14 +35,14 @@ export class BlobDirectory {
   async receive(blobId: string, bytes: Readable, upload: BlobUpload): Promise<Unfinished> {
     const unfinished = path.join(this.root, 'unfinished', randomUUID());
     const place = this.place(blobId);
-    await mkdir(path.dirname(unfinished), { recursive: true, mode: 0o700 });
+    for (const name of [unfinished, place]) await mkdir(path.dirname(name), { recursive: true, mode: 0o700 });
     const file = await open(unfinished, 'wx', 0o600);
     const discard = () => rm(unfinished, { force: true });
     try {
       const stored = await write(file, bytes, upload);
       await file.sync();
       await file.close();
-      return { stored, discard, keep: () => moveInto(place, unfinished) };
+      return { stored, discard, place: () => rename(unfinished, place), settle: () => synchronise(path.dirname(place)) };
     } catch (error) {
       await file.close().catch(() => undefined);
       await discard();
@@ -118,11 +121,7 @@ async function readHeader(file: FileHandle): Promise<StoredBlob> {
   return JSON.parse(header.toString());
 }
 
-/** The directory is synchronised, too: what we said we have is still there after the power failed. */
-async function moveInto(place: string, unfinished: string): Promise<void> {
-  const directory = path.dirname(place);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await rename(unfinished, place);
+async function synchronise(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY);
   try {
     await handle.sync();

@@ -45,16 +45,19 @@ export interface Deletion {
 export class TooManyBytes extends Error {}
 
 /**
- * Where the bytes of artifacts are. A blob is called by a random id of ours; the names of artifacts never come here.
- * `admit` is asked when all bytes are safe but not yet in their place, and throws to have them dropped.
+ * Is asked when all bytes are safe but not yet in their place: has them put there, which is quick, or throws to have them dropped. So
+ * it can see to it that nothing comes between what is written down of the bytes and the bytes.
  */
+export type Admission = (stored: StoredBlob, place: () => Promise<void>) => Promise<void>;
+
+/** Where the bytes of artifacts are. A blob is called by a random id of ours; the names of artifacts never come here. */
 export abstract class BlobStore {
   /** A URL to which anybody may PUT the blob by these terms; the last complete one wins. */
   abstract uploadUrl(blobId: string, terms: UploadTerms): Promise<string>;
   /** A URL from which anybody may GET the blob by these terms. */
   abstract downloadUrl(blobId: string, terms: DownloadTerms): Promise<string>;
   abstract find(blobId: string): Promise<StoredBlob | undefined>;
-  abstract put(blobId: string, bytes: Readable, upload: BlobUpload, admit: (stored: StoredBlob) => Promise<void>): Promise<void>;
+  abstract put(blobId: string, bytes: Readable, upload: BlobUpload, admit: Admission): Promise<void>;
   /** What is not there counts as deleted. One that cannot be deleted keeps none of the others. */
   abstract delete(blobIds: readonly string[]): Promise<Deletion>;
 }

@@ -6,7 +6,15 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { Config } from '../../config.js';
 import { Keys } from '../../keys.js';
 import { BlobDirectory, type OpenBlob } from './blob-directory.js';
-import { BlobStore, type BlobUpload, type Deletion, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
+import {
+  type Admission,
+  BlobStore,
+  type BlobUpload,
+  type Deletion,
+  type DownloadTerms,
+  type StoredBlob,
+  type UploadTerms,
+} from './blob-store.js';
 import { type BlobPermit, signedPath } from './signed-url.js';
 
 /** Blobs on this machine's disk (or one that the replicas share), behind signed URLs of our own. */
@@ -41,11 +49,11 @@ export class DiskStore extends BlobStore {
     return this.directory.open(blobId);
   }
 
-  async put(blobId: string, bytes: Readable, upload: BlobUpload, admit: (stored: StoredBlob) => Promise<void>): Promise<void> {
+  async put(blobId: string, bytes: Readable, upload: BlobUpload, admit: Admission): Promise<void> {
     const unfinished = await this.directory.receive(blobId, bytes, upload);
     try {
-      await admit(unfinished.stored);
-      await unfinished.keep();
+      await admit(unfinished.stored, unfinished.place);
+      await unfinished.settle();
     } catch (error) {
       await unfinished.discard();
       throw error;

@@ -3,7 +3,15 @@ import { buffer } from 'node:stream/consumers';
 import { DeleteObjectsCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { S3Config } from '../../config.js';
-import { BlobStore, type BlobUpload, type Deletion, type DownloadTerms, type StoredBlob, type UploadTerms } from './blob-store.js';
+import {
+  type Admission,
+  BlobStore,
+  type BlobUpload,
+  type Deletion,
+  type DownloadTerms,
+  type StoredBlob,
+  type UploadTerms,
+} from './blob-store.js';
 import { dispositionOf } from './disposition.js';
 
 const MOST_DELETED = 1000; // in one call, says S3
@@ -53,10 +61,13 @@ export class S3Store extends BlobStore {
     }
   }
 
-  /** Only for what came to us in the body of a request, so it is small. */
-  async put(blobId: string, bytes: Readable, { contentType }: BlobUpload, admit: (stored: StoredBlob) => Promise<void>): Promise<void> {
+  /**
+   * Only for what came to us in the body of a request, so it is small. Put in its place after the admission, which is no time to wait
+   * for a bucket; whoever has a URL of the bucket's could come between anyway.
+   */
+  async put(blobId: string, bytes: Readable, { contentType }: BlobUpload, admit: Admission): Promise<void> {
     const Body = await buffer(bytes);
-    await admit({ contentType, length: Body.length, hashes: {} });
+    await admit({ contentType, length: Body.length, hashes: {} }, async () => undefined);
     await this.client.send(new PutObjectCommand({ ...this.named(blobId), Body, ContentType: contentType }));
   }
 

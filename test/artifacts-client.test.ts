@@ -223,6 +223,26 @@ describe('taskcluster-client, on an S3', () => {
     expect([signed('GET', url, ''), signed('PUT', url, ''), seconds(url) <= 30 * 60]).toEqual([true, false, true]);
   });
 
+  it('shows in a browser only what is harmless', async () => {
+    const { run, client, taskId } = setting;
+    for (const [contentType, disposition] of [
+      ['text/plain; charset=utf-8', 'inline; filename="page"'],
+      ['text/plain;,text/html', 'attachment; filename="page"'],
+      ['image/png;, image/svg+xml', 'attachment; filename="page"'],
+    ] as const) {
+      const name = `public/${contentType}/page`;
+      await ok(
+        run.post(`/queue/v1/task/${taskId}/runs/0/artifacts/${encodeURIComponent(name)}`, {
+          storageType: 's3',
+          expires: inAnHour(),
+          contentType,
+        }),
+      );
+      const { url } = await client.queue.latestArtifact(taskId, name);
+      expect([contentType, new URL(url).searchParams.get('response-content-disposition')]).toEqual([contentType, disposition]);
+    }
+  });
+
   it('an object is held to the length that was announced', async () => {
     const { run, taskId, test } = setting;
     const terms = { storageType: 'object', expires: inAnHour(), contentType: 'text/plain' };

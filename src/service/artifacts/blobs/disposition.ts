@@ -1,5 +1,9 @@
-/** What a browser shows without running anything. All else it stores in a file. */
-const HARMLESS = /^(text\/plain|application\/json|image\/(png|jpeg|gif|webp))\s*(;|$)/i;
+/**
+ * What a browser shows without running anything; all else it stores in a file. The whole of it, with no comma anywhere: browsers take a
+ * header for a list and believe its last type, so `text/plain;,text/html` is a page.
+ */
+const HARMLESS =
+  /^(text\/plain|application\/json|image\/(png|jpeg|gif|webp))( *; *[!#$%&'*+.^`|~\w-]+=([!#$%&'*+.^`|~\w-]+|"[ !#-+\--[\]-~]*"))*$/i;
 
 /** The last part of an artifact's name, of characters that mean nothing anywhere: for who stores the bytes in a file. */
 export function fileNameOf(name: string): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { ArtifactExpiry } from '../src/service/artifacts/expiry.service.js';
@@ -124,9 +124,9 @@ describe('the sweep of what expired', () => {
       select $1, 0, name, 's3', 'text/plain', now() - interval '40 minutes', '{}', true, 's3', name from unnest($2::text[]) name`;
     await sql(insert, [taskId, ['free', 'stuck', 'trapped']]);
     let refusal = '<Error><Key>artifacts/stuck</Key><Code>AccessDenied</Code><Message>no</Message></Error>';
-    const bucket = createServer((request, response) => {
+    const bucket = createServer((call, response) => {
       const xmlns = 'http://s3.amazonaws.com/doc/2006-03-01/';
-      request.resume().on('end', () => response.end(`<?xml version="1.0"?><DeleteResult xmlns="${xmlns}">${refusal}</DeleteResult>`));
+      call.resume().on('end', () => response.end(`<?xml version="1.0"?><DeleteResult xmlns="${xmlns}">${refusal}</DeleteResult>`));
     });
     await once(bucket.listen(0, '127.0.0.1'), 'listening');
     const endpoint = `http://127.0.0.1:${(bucket.address() as AddressInfo).port}`;
@@ -168,4 +168,16 @@ describe('the sweep of what expired', () => {
     await sql(`update artifact set expires = now() - interval '31 minutes' where name = 'third'`);
     expect(await sweep()).toEqual({ claimed: 100, gone: 1 }); // before all that was tried
   });
+});
+
+it('no type of a body takes another operation out of the limit of 10 MiB', async () => {
+  for (const type of ['application/vnd.leasehold.unread', 'application/vnd.leasehold.', 'application/octet-stream']) {
+    const headers = { 'content-type': type, 'content-length': String(2_000_000_000) };
+    const call = request(`${test.root.url}/api/auth/v1/scopes/expand`, { method: 'POST', headers });
+    call.on('error', () => undefined);
+    call.write('x');
+    const [response] = await once(call, 'response');
+    expect([type, response.statusCode, response.headers.connection]).toEqual([type, 413, 'close']);
+    call.destroy();
+  }
 });

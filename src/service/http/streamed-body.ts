@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-/** Stands for the type of a body that nobody reads before the handler does. Who sends it to another operation has sent no body. */
-const UNREAD = 'application/vnd.leasehold.unread';
+/**
+ * Stands for the type of a body that nobody reads before the handler does. Nobody can guess it: sent to another operation it would take
+ * the body of that out of all limits.
+ */
+const UNREAD = `application/vnd.leasehold.${randomUUID()}`;
 
 /** How long a sender may stand still. */
 const IDLE_MS = 60_000;

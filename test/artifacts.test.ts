@@ -187,7 +187,6 @@ describe('bytes', () => {
       ['', 'application/json'],
       [Buffer.from([0, 255, 0]), 'multipart/form-data'],
       [large, ';;;'],
-      [large, 'application/vnd.leasehold.unread'],
     ] as const) {
       const { putUrl } = await ok(run.post(artifactAt(taskId, 'any'), s3()));
       await put(putUrl, body as Buffer, { 'content-type': type });
@@ -320,6 +319,8 @@ describe('bytes', () => {
     ['text/javascript', 'attachment'],
     ['text/plain-but-not', 'attachment'],
     ['nonsense', 'attachment'],
+    ['text/plain;,text/html', 'attachment'],
+    ['image/png;, image/svg+xml', 'attachment'],
     ['text/plain', 'inline'],
     ['text/plain; charset=utf-8', 'inline'],
     ['image/png', 'inline'],
@@ -442,6 +443,15 @@ describe('a reference', () => {
     expect((await rowOf(taskId, 'live.log')).content_type).toBe('text/plain');
   });
 
+  it.each(['HTTPS://example.com', 'http://[::1]:80/x', 'https://a.example?q=https://b@c/#d@e', `http://a/${'a'.repeat(7999)}`])(
+    'to %j is one',
+    async (url) => {
+      const { taskId, run } = await held();
+      await ok(run.post(artifactAt(taskId, 'x'), reference({ url })));
+      expect(await locationOf(test.root.get(artifactAt(taskId, 'x')))).toBe(url);
+    },
+  );
+
   it.each([
     'javascript:alert(1)',
     'file:///etc/passwd',
@@ -451,6 +461,21 @@ describe('a reference', () => {
     'https://a\r\nSet-Cookie: x',
     'ftp://a',
     '',
+    'https://exa\\mple.com/',
+    'https://example.com\\@evil.example/',
+    'https://example.com/\u0000',
+    'https://example.com/\u007f',
+    'https://user:password@example.com/',
+    'https://example.com@evil.example/',
+    'https://@example.com/',
+    'https:///example.com',
+    'http://?x',
+    'http://#x',
+    'https://%',
+    'https://[::1',
+    'https://example.com:99999/',
+    `https://${'a'.repeat(301)}/`,
+    `https://example.com/${'a'.repeat(8001)}`,
   ])('to %j is refused', async (url) => {
     const { taskId, run } = await held();
     await refused(run.post(artifactAt(taskId, 'x'), reference({ url })), 400);
@@ -490,6 +515,26 @@ describe('a link', () => {
     expect(await refused(test.root.get(artifactAt(taskId, 'n0')), 400)).toContain('more than 10 links');
     expect((await test.root.get(artifactAt(taskId, 'n2'))).status).toBe(303);
   });
+});
+
+it('no text that is kept holds a NUL or half a character, for which Postgres has no place', async () => {
+  const { taskId, run } = await held();
+  for (const bad of ['\u0000', 'a\u0000b', '\ud800']) {
+    for (const body of [
+      failure({ message: bad }),
+      failure({ reason: bad }),
+      reference({ url: `https://example.com/${bad}` }),
+      reference({ contentType: bad }),
+      link(bad),
+      s3({ contentType: bad }),
+      s3({ storageType: bad }),
+    ]) {
+      await refused(run.post(artifactAt(taskId, 'x'), body), 400);
+    }
+    await refused(run.put(artifactAt(taskId, 'x'), { uploadId: bad }), 400);
+  }
+  await ok(run.post(artifactAt(taskId, 'x'), failure({ message: '\u0001 \\u0000 \uffff é 😀' })));
+  expect((await ok(test.root.get(contentAt(taskId, 'x')))).message).toBe('\u0001 \\u0000 \uffff é 😀');
 });
 
 it('an error is told to the world, in words that are known and not too many', async () => {
@@ -852,6 +897,22 @@ describe('an object', () => {
   ])('is not begun with %s', async (_, methods, status) => {
     const one = await announced();
     await refused(one.uploader.put(one.upload, proposing(one, methods)), status);
+  });
+
+  it.each(['A', 'AA', 'AAA', 'AB==', 'AAB=', '====', '=', 'AAAA=', 'AA==AA==', 'AA-_', ' AAAA', 'AAAA\n', 'AAA\u0000', 'é'])(
+    'takes no bytes that are not base64 to the letter: %j',
+    async (objectData) => {
+      const one = await announced();
+      const refusal = await refused(one.uploader.put(one.upload, proposing(one, { dataInline: { contentType: 'a', objectData } })), 400);
+      expect(refusal).toContain('objectData');
+      await refused(one.uploader.post(one.finish, one.terms), 400); // nothing was uploaded
+    },
+  );
+
+  it.each(['', 'AA==', 'AAE=', 'AAEC', '+/+/'])('takes bytes in base64: %j', async (objectData) => {
+    const one = await announced();
+    await ok(one.uploader.put(one.upload, proposing(one, { dataInline: { contentType: 'a', objectData } })));
+    await ok(one.uploader.post(one.finish, { ...one.terms, hashes: hashesOf(Buffer.from(objectData, 'base64')) }));
   });
 
   it('is made by createArtifact, and nothing else is one', async () => {

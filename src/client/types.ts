@@ -2337,7 +2337,7 @@ export interface components {
             contentType?: string;
             /** @enum {string} */
             storageType: "reference";
-            /** @description a URL that begins with http:// or https:// */
+            /** @description an http:// or https:// URL of printable ASCII, without user, password and backslashes */
             url: string;
         };
         LinkArtifactRequest: {

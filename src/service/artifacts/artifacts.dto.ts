@@ -10,7 +10,15 @@ const ERROR_REASONS = [
   'file-not-readable-on-worker',
 ] as const;
 const CONTENT_TYPE = { pattern: /^[\x20-\x7e]{0,255}$/, description: 'a content type: at most 255 printable ASCII characters' };
-const WEB_URL = { pattern: /^https?:\/\/[\x21-\x7e]{1,8000}$/, description: 'a URL that begins with http:// or https://' };
+
+/**
+ * No backslash, which browsers take for a slash, so that others read another host. No user either: `https://bank@evil/` looks like the
+ * bank, and a password would be told to everybody who may read the artifact.
+ */
+const WEB_URL = {
+  pattern: /^[Hh][Tt][Tt][Pp][Ss]?:\/\/[!"$-.0->A-[\]-~]{1,300}([/?#][!-[\]-~]{0,8000})?$/,
+  description: 'an http:// or https:// URL of printable ASCII, without user, password and backslashes',
+};
 
 class Expiring {
   @Timestamp({ description: 'When it is forgotten; not after the task' })

@@ -100,6 +100,7 @@ export class CreateArtifactService {
 function detailsOf(request: ArtifactRequest): ArtifactDetails {
   switch (request.storageType) {
     case 'reference':
+      if (!URL.canParse(request.url)) throw new ApiError('InputError', 'url has no host and port that can be called; send one that has');
       return { url: request.url };
     case 'link':
       return { artifact: request.artifact };

@@ -121,9 +121,11 @@ function unknown(object: string): ApiError {
   return new ApiError('ResourceNotFound', `Object ${object} does not exist, or is not finished; objects are made by createArtifact`);
 }
 
+/** Node decodes anything, and drops what it does not understand: bytes that are not those that were meant. */
 function bytesOf(base64: string): Buffer {
-  if (/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return Buffer.from(base64, 'base64');
-  throw new ApiError('InputValidationError', 'proposedUploadMethods.dataInline.objectData must be base64');
+  const bytes = Buffer.from(base64, 'base64');
+  if (bytes.toString('base64') === base64) return bytes;
+  throw new ApiError('InputValidationError', 'proposedUploadMethods.dataInline.objectData must be base64 with padding (RFC 4648, 4)');
 }
 
 /** The digests to be handed to who downloads. Where the bytes went past us (S3) we can only repeat what the uploader says. */

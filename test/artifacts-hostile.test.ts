@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -168,6 +168,18 @@ describe('the sweep of what expired', () => {
     await sql(`update artifact set expires = now() - interval '31 minutes' where name = 'third'`);
     expect(await sweep()).toEqual({ claimed: 100, gone: 1 }); // before all that was tried
   });
+});
+
+it('a file that is not as long as it says is no answer, and not the end of a connection that others use', async () => {
+  const { taskId, run } = await held();
+  await uploaded(taskId, run, 'a', 'x'.repeat(5000));
+  const { url } = (await test.root.get(artifactAt(taskId, 'a'))).body;
+  const file = await fileOf(taskId, 'a');
+  for (const damage of [() => truncateSync(file, 1100), () => appendFileSync(file, 'x'.repeat(5000)), () => writeFileSync(file, 'junk')]) {
+    damage();
+    const answer = await fetch(url);
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([500, 'InternalServerError']);
+  }
 });
 
 it('no type of a body takes another operation out of the limit of 10 MiB', async () => {

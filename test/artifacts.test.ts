@@ -307,8 +307,30 @@ describe('bytes', () => {
     }
     const head = await raw('HEAD', url);
     expect([head.status, head.bytes.length, head.headers.get('content-length')]).toEqual([200, 0, '10']);
-    const part = await raw('HEAD', url, { headers: { range: 'bytes=2-4' } });
-    expect([part.status, part.headers.get('content-length')]).toEqual([206, '3']);
+    for (const range of ['bytes=2-4', 'bytes=99-']) {
+      const whole = await raw('HEAD', url, { headers: { range } }); // a range is for GET
+      expect([whole.status, whole.headers.get('content-length'), whole.headers.get('content-range')]).toEqual([200, '10', null]);
+    }
+  });
+
+  it('are sent in a range to who resumes only while they are those it began with', async () => {
+    const { taskId, run } = await held();
+    const putUrl = await uploaded(taskId, run, 'a', '0123456789');
+    const url = await locationOf(test.root.get(artifactAt(taskId, 'a')));
+    const etag = (await raw('GET', url)).headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[\w-]+"$/);
+    expect((await raw('HEAD', url)).headers.get('etag')).toBe(etag);
+    const resumed = async (condition: string, range = 'bytes=2-4') => {
+      const answer = await raw('GET', url, { headers: { range, 'if-range': condition } });
+      return [answer.status, answer.bytes.toString()];
+    };
+    expect(await resumed(etag)).toEqual([206, '234']);
+    for (const other of [`W/${etag}`, etag.slice(1, -1), '"stale"', '', new Date(Date.now() + 60_000).toUTCString()]) {
+      expect([other, ...(await resumed(other))]).toEqual([other, 200, '0123456789']);
+      expect([other, ...(await resumed(other, 'bytes=99-'))]).toEqual([other, 200, '0123456789']);
+    }
+    await put(putUrl, '0123456789');
+    expect(await resumed(etag)).toEqual([200, '0123456789']); // the same bytes, but nobody has compared them
   });
 
   it.each([

@@ -1416,7 +1416,7 @@ export interface paths {
         };
         /**
          * Download the bytes of an artifact
-         * @description From a URL that we answered or redirected to. One Range is served; several are answered with all.
+         * @description From a URL that we answered or redirected to. One Range is served, several are answered with all; If-Range is heeded.
          */
         get: operations["getBlob"];
         /**

@@ -72,7 +72,7 @@ export class BlobsController {
   @RequireScopes(null)
   @Operation({
     summary: 'Download the bytes of an artifact',
-    description: 'From a URL that we answered or redirected to. One Range is served; several are answered with all.',
+    description: 'From a URL that we answered or redirected to. One Range is served, several are answered with all; If-Range is heeded.',
     unsigned: true,
     errors: ['InsufficientScopes', 'ResourceNotFound', 'RangeNotSatisfiable'],
   })

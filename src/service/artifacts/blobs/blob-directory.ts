@@ -55,6 +55,7 @@ export class BlobDirectory {
     if (!file) return undefined;
     try {
       const stored = await readHeader(file);
+      await assertWhole(file, stored);
       const read = (start: number, end: number) => file.createReadStream({ start: HEADER_BYTES + start, end: HEADER_BYTES + end });
       return { stored, read, close: () => file.close() };
     } catch (error) {
@@ -102,6 +103,7 @@ async function write(file: FileHandle, bytes: Readable, upload: BlobUpload): Pro
     ...(contentEncoding === undefined ? {} : { contentEncoding }),
     length,
     hashes,
+    etag: randomUUID(),
   };
   const header = Buffer.from(`${JSON.stringify(stored).padEnd(HEADER_BYTES - 1)}\n`);
   if (header.length !== HEADER_BYTES) throw new Error('what is known of a blob does not fit before it');
@@ -119,6 +121,13 @@ async function readHeader(file: FileHandle): Promise<StoredBlob> {
   const header = Buffer.alloc(HEADER_BYTES);
   await file.read(header, 0, HEADER_BYTES, 0);
   return JSON.parse(header.toString());
+}
+
+/** An answer of fewer bytes than it announces would have the caller take the next answer for the rest. */
+async function assertWhole(file: FileHandle, { length }: StoredBlob): Promise<void> {
+  const { size } = await file.stat();
+  if (size === HEADER_BYTES + length) return;
+  throw new Error(`the file of a blob is damaged: it has ${size} bytes instead of ${HEADER_BYTES + length}`);
 }
 
 async function synchronise(directory: string): Promise<void> {

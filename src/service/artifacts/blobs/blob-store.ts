@@ -8,6 +8,8 @@ export interface StoredBlob {
   length: number;
   /** Hexadecimal digests; only where they were asked for. */
   hashes: Record<string, string>;
+  /** Of this upload and no other, for who resumes a download; where it goes past us, the bucket sees to that. */
+  etag?: string;
 }
 
 export interface BlobUpload {

@@ -18,9 +18,9 @@ const SAFETY = {
 
 /** Answers with a blob or a range of it, as it was uploaded. Closes it, whatever happens. */
 export async function sendBlob(blob: OpenBlob, fileName: string, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const { contentType, contentEncoding, length } = blob.stored;
-  const range = byteRange(request.headers.range, length);
-  reply.headers({ ...SAFETY, 'accept-ranges': 'bytes' });
+  const { contentType, contentEncoding, length, etag } = blob.stored;
+  const range = isRanged(request, etag) ? byteRange(request.headers.range, length) : undefined;
+  reply.headers({ ...SAFETY, 'accept-ranges': 'bytes', ...(etag === undefined ? {} : { etag: `"${etag}"` }) });
   if (range === 'unsatisfiable') {
     await blob.close();
     reply.header('content-range', `bytes */${length}`);
@@ -37,4 +37,10 @@ export async function sendBlob(blob: OpenBlob, fileName: string, request: Fastif
   const empty = request.method === 'HEAD' || end < start;
   if (empty) await blob.close();
   reply.send(empty ? Readable.from([]) : blob.read(start, end)); // for HEAD a stream, too: Fastify keeps the length only of those
+}
+
+/** A range is for GET (RFC 9110, 14.2), and for who resumes a download only as long as the bytes are those it began with (13.1.5). */
+function isRanged({ method, headers }: FastifyRequest, etag: string | undefined): boolean {
+  const condition = headers['if-range'];
+  return method === 'GET' && (condition === undefined || (etag !== undefined && condition === `"${etag}"`));
 }

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import path from 'node:path';
+import { jest } from '@jest/globals';
 import { ArtifactExpiry } from '../src/service/artifacts/expiry.service.js';
 import { Config } from '../src/service/config.js';
+import { Housekeeper } from '../src/service/postgres/housekeeper.js';
+import type { RunningService } from '../src/service/service.js';
 import type { Api } from './support/api.js';
 import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -167,6 +170,137 @@ describe('the sweep of what expired', () => {
     await uploaded(taskId, run, 'third', 'x');
     await sql(`update artifact set expires = now() - interval '31 minutes' where name = 'third'`);
     expect(await sweep()).toEqual({ claimed: 100, gone: 1 }); // before all that was tried
+  });
+});
+
+describe('who is slow', () => {
+  const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
+  const urlOf = async (taskId: string, name: string) => new URL((await test.root.get(artifactAt(taskId, name))).body.url);
+  const until = async (holds: () => boolean) => {
+    for (let tries = 0; !holds() && tries < 800; tries++) await sleep(10);
+    expect(holds()).toBe(true);
+  };
+  const unfinished = () => {
+    const directory = path.join(test.service.app.get(Config).dataDir, 'artifacts/unfinished');
+    return existsSync(directory) ? readdirSync(directory).length : 0;
+  };
+
+  const clients: Socket[] = [];
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.destroy(); // also of a test that failed: the service would wait for them
+  });
+
+  /** A bare connection that has sent this, and what has come back. */
+  async function connection(service: RunningService, head: string) {
+    const connected = once(service.app.getHttpServer(), 'connection');
+    const client = connect(Number(new URL(service.url).port), '127.0.0.1');
+    clients.push(client);
+    const one = { client, server: (await connected)[0] as Socket, received: '', ended: false };
+    client.on('error', () => undefined);
+    client.on('close', () => {
+      one.ended = true;
+    });
+    client.write(head);
+    return one;
+  }
+
+  const reading = (one: Awaited<ReturnType<typeof connection>>) =>
+    one.client.on('data', (bytes) => (one.received += bytes.toString('latin1')));
+  const head = (method: string, { pathname, search }: URL, more = '') =>
+    `${method} ${pathname}${search} HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
+  const upload = (url: string, service: RunningService, length = 6) =>
+    connection(service, `${head('PUT', new URL(url), `content-length: ${length}\r\n`)}abc`);
+
+  it('to read is hung up on after a minute without a byte; who reads on keeps the connection', async () => {
+    const { taskId, run } = await held();
+    await uploaded(taskId, run, 'large', Buffer.alloc(20_000_000, 'x'));
+    const url = await urlOf(taskId, 'large');
+    const stalled = await connection(test.service, head('GET', url));
+    stalled.client.pause();
+    await until(() => stalled.server.timeout === 60_000);
+    stalled.server.emit('timeout');
+    expect(stalled.server.destroyed).toBe(true);
+    const { keepAliveTimeout } = test.service.app.getHttpServer();
+    const steady = await connection(test.service, head('GET', url, 'range: bytes=0-9\r\n'));
+    reading(steady);
+    await until(() => steady.received.endsWith('xxxxxxxxxx') && (steady.server.timeout ?? 0) >= keepAliveTimeout);
+  });
+
+  it('to upload is broken off once the run is over, or the URL is', async () => {
+    const register = jest.spyOn(Housekeeper.prototype, 'register');
+    const replica = await test.replica();
+    const job = register.mock.calls.map(([one]) => one).find(({ name }) => name.startsWith('breaking off uploads'));
+    register.mockRestore();
+    try {
+      expect(job?.every).toBe(60);
+      const [over, open] = [await held(replica.root), await held(replica.root)];
+      const { putUrl: lost } = await ok(over.run.post(artifactAt(over.taskId, 'a'), s3()));
+      const { putUrl: good } = await ok(open.run.post(artifactAt(open.taskId, 'a'), s3()));
+      const [first, second, third] = [
+        await upload(lost, replica.service),
+        await upload(good, replica.service),
+        await upload(good, replica.service),
+      ];
+      await until(() => unfinished() === 3);
+      await job?.batch();
+      await sleep(100);
+      expect([first.ended, second.ended, third.ended]).toEqual([false, false, false]);
+      await ok(over.run.post(`/queue/v1/task/${over.taskId}/runs/0/completed`));
+      await job?.batch();
+      await until(() => first.ended && unfinished() === 2);
+      expect(second.ended).toBe(false);
+      reading(second).write('def');
+      await until(() => second.received.startsWith('HTTP/1.1 200'));
+      const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 46 * 60_000);
+      await job?.batch();
+      now.mockRestore();
+      await until(() => third.ended && unfinished() === 0);
+      expect(await (await fetch(await urlOf(open.taskId, 'a'))).text()).toBe('abcdef');
+    } finally {
+      await replica.close();
+    }
+  });
+
+  it('cannot keep the service from stopping; who comes to the end in time can', async () => {
+    const replica = await test.replica();
+    const { taskId, run } = await held(replica.root);
+    const { putUrl } = await ok(run.post(artifactAt(taskId, 'a'), s3()));
+    const { putUrl: other } = await ok(run.post(artifactAt(taskId, 'b'), s3()));
+    await uploaded(taskId, run, 'large', Buffer.alloc(20_000_000));
+    const reader = await connection(replica.service, head('GET', await urlOf(taskId, 'large')));
+    reader.client.pause();
+    const [dripping, ending] = [await upload(putUrl, replica.service, 1000), await upload(other, replica.service)];
+    await until(() => unfinished() === 2 && reader.server.timeout === 60_000);
+    const drip = setInterval(() => dripping.client.write('x'), 100);
+    reading(ending);
+    const began = performance.now();
+    const closing = replica.close();
+    await sleep(500);
+    ending.client.write('def');
+    await until(() => ending.received.startsWith('HTTP/1.1 200'));
+    await closing;
+    clearInterval(drip);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    await until(() => unfinished() === 0);
+  });
+
+  it('after a refusal is not kept either', async () => {
+    const server = test.service.app.getHttpServer();
+    const { keepAliveTimeout } = server;
+    server.keepAliveTimeout = 500;
+    try {
+      const { taskId, run } = await held();
+      const { putUrl } = await ok(run.post(artifactAt(taskId, 'a'), s3()));
+      const refusedOne = await connection(test.service, head('PUT', new URL(putUrl), 'transfer-encoding: chunked\r\n'));
+      reading(refusedOne);
+      const chunk = Buffer.concat([Buffer.from('f4240\r\n'), Buffer.alloc(1_000_000), Buffer.from('\r\n')]);
+      for (let sent = 0; sent <= 30; sent++) refusedOne.client.write(chunk);
+      await until(() => refusedOne.received.startsWith('HTTP/1.1 413'));
+      refusedOne.client.write('0\r\n\r\n');
+      await until(() => refusedOne.ended);
+    } finally {
+      server.keepAliveTimeout = keepAliveTimeout;
+    }
   });
 });
 

@@ -56,6 +56,7 @@ export class BlobsController {
     @Type() contentType: string | undefined,
     @Signature() signature: string | undefined,
     @Req() request: ApiRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
     const permit = { method: 'PUT', blobId, expires: Number(expires), atMost: Number(size), contentType: contentType ?? '' } as const;
     this.demand(permit, signature);
@@ -64,8 +65,9 @@ export class BlobsController {
     this.uploads.assertOpen(row);
     const atMost = Math.min(permit.atMost, this.config.artifactMaxSize);
     if (Number(request.headers['content-length'] ?? 0) > atMost) throw tooLarge(atMost);
-    allowLongBody(request);
-    await this.uploads.put(row, request.raw, { atMost, ...contentEncoding(request) });
+    const terms = { atMost, ...contentEncoding(request) };
+    allowLongBody(request, reply);
+    await this.uploads.receive(row, request.raw, terms, permit.expires * 1000);
   }
 
   @Get(':blobId')
@@ -74,6 +76,7 @@ export class BlobsController {
     summary: 'Download the bytes of an artifact',
     description: 'From a URL that we answered or redirected to. One Range is served, several are answered with all; If-Range is heeded.',
     unsigned: true,
+    streamed: true,
     errors: ['InsufficientScopes', 'ResourceNotFound', 'RangeNotSatisfiable'],
   })
   @ApiResponse({ status: 206, description: 'The range that was asked for' })

@@ -20,7 +20,7 @@ export interface OperationOptions {
   stability?: 'stable' | 'experimental' | 'deprecated';
   /** Credentials are never looked at. */
   unsigned?: boolean;
-  /** The handler reads the body itself, as it comes. */
+  /** The handler reads the body itself, as it comes, or sends one of any length. */
   streamed?: boolean;
   /** Refusals beyond those that every operation may answer. */
   errors?: readonly ErrorCode[];

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../../http/api-error.js';
+import { allowLongAnswer } from '../../http/streamed-body.js';
 import type { OpenBlob } from './blob-directory.js';
 import { byteRange } from './byte-range.js';
 import { dispositionOf } from './disposition.js';
@@ -36,6 +37,7 @@ export async function sendBlob(blob: OpenBlob, fileName: string, request: Fastif
   });
   const empty = request.method === 'HEAD' || end < start;
   if (empty) await blob.close();
+  else allowLongAnswer(reply);
   reply.send(empty ? Readable.from([]) : blob.read(start, end)); // for HEAD a stream, too: Fastify keeps the length only of those
 }
 

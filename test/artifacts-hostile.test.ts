@@ -304,6 +304,14 @@ describe('who is slow', () => {
   });
 });
 
+it('the type that takes the most room leaves enough for the rest of what is known of an object', async () => {
+  const { taskId, run } = await held();
+  const terms = { ...s3({ contentType: '"'.repeat(255) }), storageType: 'object' };
+  const { name, credentials, projectId, uploadId, expires } = await ok(run.post(artifactAt(taskId, 'o'), terms));
+  const proposedUploadMethods = { dataInline: { contentType: 'x', objectData: 'AA==' } };
+  await ok(test.root.as(credentials).put(`/api/object/v1/upload/${at(name)}`, { projectId, uploadId, expires, proposedUploadMethods }));
+});
+
 it('a file that is not as long as it says is no answer, and not the end of a connection that others use', async () => {
   const { taskId, run } = await held();
   await uploaded(taskId, run, 'a', 'x'.repeat(5000));

@@ -33,7 +33,7 @@ with untried as materialized (
      for update skip locked
 ), expired as (
   select * from untried union all select * from again
-   limit $1 -- they are no more; but the planner, who does not know, would read the whole table
+   limit $1 -- never more, but the planner does not know that, and would read the whole table
 )
 update artifact set swept = now()
   from expired

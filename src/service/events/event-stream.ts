@@ -47,11 +47,12 @@ export class EventStream {
       if (since && since.tx < position.tx) position = since;
       yield `retry: ${RETRY_MS}\nid: ${formatPosition(position)}\n\n`;
       if (lost) yield frame('events-lost', {});
+      const over = run !== undefined && !(await this.isRunning(run)); // before the status is told, which then shows the end
       if (filter.taskId !== undefined) {
         const task = await this.tasks.find(filter.taskId); // what changed before the first event would otherwise never be told
         if (task) yield frame('task-status', { version: 1, status: statusOf(task) });
       }
-      if (run && !(await this.isRunning(run))) return; // it ended since the caller was authenticated, or before
+      if (over) return;
       while (!hungUp.aborted && !this.feed.isClosed && Date.now() < until) {
         const wait = Math.min(KEEPALIVE_MS, until - Date.now());
         const page = await this.feed.after(position, lane, wait, hungUp).catch(() => undefined);

@@ -703,7 +703,14 @@ describe('dependencies', () => {
 });
 
 describe('expiry', () => {
+  /** They ended at their deadlines, and have expired since. */
   const expireNow = async (...taskIds: string[]) => {
+    await test.database.pool.query(
+      `update task set state = 'exception', reason_resolved = 'deadline-exceeded', resolved = now(), run_id = coalesce(run_id, 0),
+                       reason_created = coalesce(reason_created, 'exception'), scheduled = coalesce(scheduled, now()), due = null
+        where task_id = any($1) and state in ('unscheduled', 'pending', 'running')`,
+      [taskIds],
+    );
     for (const table of ['task', 'task_definition']) {
       await test.database.pool.query(`update ${table} set expires = now() - interval '31 minutes' where task_id = any($1)`, [taskIds]);
     }
@@ -733,6 +740,21 @@ describe('expiry', () => {
     await expireNow(required);
     await expire();
     expect(await tasks.rowCounts()).toEqual(before);
+  });
+
+  it('keeps a task that has not ended until it was ended, and that was told', async () => {
+    const taskId = await tasks.create();
+    const past = `now() - interval '31 minutes'`;
+    await test.database.pool.query(`update task_definition set expires = ${past} where task_id = $1`, [taskId]);
+    await tasks.alter(taskId, `expires = ${past}, deadline = ${past}, due = now() + interval '1 hour'`);
+    await expire();
+    expect(await tasks.state(taskId)).toBe('pending');
+    await tasks.alter(taskId, `due = now() - interval '1 second'`);
+    await sweep();
+    await expire();
+    await refused(test.root.get(`/queue/v1/task/${taskId}/status`), 404);
+    const { rows } = await test.database.pool.query('select kind from event where task_id = $1 order by tx, id', [taskId]);
+    expect(rows.map(({ kind }) => kind)).toEqual(['task-defined', 'task-pending', 'task-exception']);
   });
 
   it('keeps a task until the credentials of all its runs have ended, so that its id means no other run to them', async () => {

@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common';
 
-/** How many rows one batch of a job takes at most: so it locks few, and not for long. */
+/** How many things one batch of a job takes, unless they are small: so it locks few, and not for long. */
 export const BATCH = 200;
 
 export type Left = 'done' | 'more';

@@ -3,7 +3,8 @@ import { statement } from '../../postgres/sql.js';
 /**
  * Forgets tasks half an hour after they expired, with all that belongs to them but their groups. A task outlives the credentials
  * of its runs: were it forgotten sooner, and its id used again, they would be those of a run they were not lent for. It outlives its
- * artifacts, too: another task of the same id must not inherit them.
+ * artifacts, too: another task of the same id must not inherit them. One that has not ended is ended first, and those who follow it
+ * are told.
  * $1 at most so many, $2 seconds that credentials outlive the lease
  */
 export const deleteExpired = statement<{ taskGroupId: string }>(
@@ -13,7 +14,8 @@ with expired as materialized (
   select task_id from task_definition
    where expires < now() - interval '30 minutes'
      and not exists (select from task
-                      where task.task_id = task_definition.task_id and task.taken_until > now() - make_interval(secs => $2))
+                      where task.task_id = task_definition.task_id
+                        and (task.taken_until > now() - make_interval(secs => $2) or task.state in ('unscheduled', 'pending', 'running')))
      and not exists (select from past_run
                       where past_run.task_id = task_definition.task_id and past_run.taken_until > now() - make_interval(secs => $2))
      and not exists (select from artifact where artifact.task_id = task_definition.task_id)

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import pg from 'pg';
 import { authorizationHeader } from '../src/credentials/hawk.js';
+import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { insertTask } from '../src/service/queue/sql/insert-task.js';
 import { type Api, definition, slugid } from './support/api.js';
+import { eventually } from './support/service-process.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -146,7 +148,8 @@ it('a poll that ends answers no tasks', async () => {
 it('a service that closes ends all polls at once, with an answer', async () => {
   const replica = await test.replica();
   const polls = Array.from({ length: 100 }, (_, n) => poll(replica.root, queueOf('closing', n % 3), `w-${n}`));
-  await sleep(500);
+  const { lines } = replica.service.app.get(ClaimDesk) as unknown as { lines: Map<string, { waiting: Set<unknown> }> };
+  await eventually('all polls wait', () => [...lines.values()].reduce((sum, { waiting }) => sum + waiting.size, 0) === polls.length);
   const began = performance.now();
   const [answers] = await Promise.all([Promise.all(polls.map((one) => one.answer)), replica.close()]);
   expect(performance.now() - began).toBeLessThan(2_000);

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { authorizationHeader } from '../src/credentials/hawk.js';
 import { RUN_ID } from '../src/service/http/identifiers.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
-import { documentedRoutes } from './support/contract.js';
+import { documentedRoutes, promisesOf } from './support/contract.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -404,14 +404,21 @@ describe('a body', () => {
   const MiB = 1024 * 1024;
 
   it('beyond 10 MiB is too large, announced or not', async () => {
-    const head = `POST ${EXPAND} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n`;
-    const announced = await bytes(`${head}Content-Length: ${11 * MiB}\r\n\r\n`, '{"scopes":["');
     const megabyte = `${MiB.toString(16)}\r\n${'a'.repeat(MiB)}\r\n`;
-    const chunked = await bytes(`${head}Transfer-Encoding: chunked\r\n\r\n`, ...Array(11).fill(megabyte), '0\r\n\r\n');
-    for (const answer of [announced, chunked]) {
-      expect(answer).toMatch(/^HTTP\/1\.1 413 /);
-      expect(answer).toContain('"code":"InputTooLarge"');
-      expect(answer).toMatch(/The body is larger than 10 MiB/);
+    const bodiless = [
+      'POST /api/auth/v1/clients/x/enable',
+      'DELETE /api/auth/v1/clients/x',
+      `POST /api/queue/v1/task/${slugid()}/schedule`,
+    ];
+    for (const line of [`POST ${EXPAND}`, ...bodiless]) {
+      const head = `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n`;
+      const announced = await bytes(`${head}Content-Length: ${11 * MiB}\r\n\r\n`, '{"scopes":["');
+      const chunked = await bytes(`${head}Transfer-Encoding: chunked\r\n\r\n`, ...Array(11).fill(megabyte), '0\r\n\r\n');
+      for (const answer of [announced, chunked]) {
+        expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+        expect(answer).toContain('"code":"InputTooLarge"');
+        expect(answer).toMatch(/The body is larger than 10 MiB/);
+      }
     }
     const whole = await test.root.put('/auth/v1/clients/large', { expires: inADay(), description: 'a'.repeat(11 * MiB) }).catch((error) => {
       expect(error.code).toMatch(/EPIPE|ECONNRESET/); // the refusal may come before all was sent
@@ -649,6 +656,15 @@ describe('the contract', () => {
     const signedUrls = ['putBlob', 'getBlob']; // the URL is the authority
     expect(open.sort()).toEqual([...status, ...signedUrls, 'authenticateHawk', 'testAuthenticate', 'testAuthenticateGet'].sort());
     expect(guarded.length).toBeGreaterThan(25);
+  });
+
+  it('promises the refusals of a body wherever one is read', () => {
+    const reading = documentedRoutes
+      .filter(({ method }) => method !== 'get')
+      .filter(({ operation }) => operation.operationId !== 'putBlob');
+    const promising = documentedRoutes.filter((route) => promisesOf(route).includes('400 MalformedPayload'));
+    expect(promising).toEqual(reading);
+    for (const route of reading) expect(promisesOf(route)).toContain('413 InputTooLarge');
   });
 
   it('promises what is served, and nothing else is served but its own pages', () => {

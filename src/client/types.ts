@@ -899,7 +899,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Report a run completed */
+        /**
+         * Report a run completed
+         * @description It takes no body; only `{"success": false}`, an old way to say it, is understood as failed.
+         */
         post: operations["reportCompleted"];
         delete?: never;
         options?: never;
@@ -3485,7 +3488,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
@@ -3508,6 +3513,15 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3548,7 +3562,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
@@ -3580,6 +3596,15 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3620,7 +3645,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
@@ -3652,6 +3679,15 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3692,7 +3728,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
@@ -3724,6 +3762,15 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4185,7 +4232,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4205,6 +4256,15 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5501,7 +5561,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskStatusResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5539,6 +5603,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5578,7 +5651,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskStatusResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5616,6 +5693,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5655,7 +5741,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskStatusResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5693,6 +5783,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6009,7 +6108,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskReclaim"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6047,6 +6150,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6088,7 +6200,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskStatusResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6126,6 +6242,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6167,7 +6292,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskStatusResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -6205,6 +6334,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7048,7 +7186,11 @@ export interface operations {
                     "application/json": components["schemas"]["TaskGroupResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7077,6 +7219,15 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7116,7 +7267,11 @@ export interface operations {
                     "application/json": components["schemas"]["CancelGroupResponse"];
                 };
             };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -7154,6 +7309,15 @@ export interface operations {
             };
             /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,9 +1,12 @@
 import type { ErrorCode } from '../../src/service/http/api-error.js';
+import type { RequestOptions } from '../support/api.js';
 import type { Parameter, Schema } from '../support/contract.js';
-import { resolved } from '../support/contract.js';
+import { promisesOf, resolved } from '../support/contract.js';
 import { changed, type Line, unchanged } from './line.js';
 import type { Call, Operation } from './operation.js';
 import type { World } from './world.js';
+
+export const MALFORMED = '400 MalformedPayload';
 
 /** Everything that openapi.yaml says of parameters and body, broken one by one, by the client that may do anything. */
 export async function expectUnreadableRefused(line: Line, one: Operation, world: World): Promise<void> {
@@ -23,13 +26,20 @@ async function expectEachRefused(line: Line, call: Call, schema: Schema | undefi
   for (const [place, name, value] of [['query', 'nonsense', '1'] as const, ...parameters.flatMap(misfits)]) {
     await expectRefused(await changed(call, { [place]: { [name]: value } }, world), 'InvalidRequestArguments', name);
   }
-  if (!schema) return;
   const { body: _, ...empty } = call;
+  if (promisesOf(line.route).includes(MALFORMED)) {
+    for (const text of ['{', '"x"']) expect(await line.refuse(world.root, empty, 'MalformedPayload', asJson(text))).toMatch(/JSON/);
+  }
+  if (!schema) return;
   await expectRefused(empty, 'MalformedPayload', 'application/json');
   await expectRefused({ ...empty, body: [] }, 'MalformedPayload', 'JSON object');
   for (const [name, value] of [['nonsense', 1] as const, ...misfittingFields(schema)]) {
     await expectRefused(await changed(call, { body: { [name]: value } }, world), 'InputValidationError', name);
   }
+}
+
+function asJson(body: string): RequestOptions {
+  return { body, headers: { 'content-type': 'application/json' } };
 }
 
 /** Values of a parameter that do not fit its schema. */

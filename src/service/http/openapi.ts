@@ -1,13 +1,19 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { DocumentBuilder, getSchemaPath, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { VERSION } from '../version.js';
+import { ERRORS, type ErrorCode } from './api-error.js';
+import { ErrorResponse } from './error-response.dto.js';
+import { inWords } from './operation.decorator.js';
 
 const SHARED = ['ping', 'lbheartbeat', 'heartbeat', 'version'];
 
 const DESCRIPTION = `A task queue whose workers never hold more than the task they are running.
 
 Requests are signed with [Hawk](https://github.com/mozilla/hawk), in the \`Authorization\` header or, for GET, in the URL (\`bewit\`).
-\`x-required-scopes\` says what each operation requires; \`<names>\` stand for URL parameters, fields of the body, or fields of the task.`;
+\`x-required-scopes\` says what each operation requires; \`<names>\` stand for URL parameters, fields of the body, or fields of the task.
+
+Every POST, PUT and DELETE but the upload of bytes reads its body before anything else: also where it takes none, one that is not JSON
+though its type says so, or too large, is refused.`;
 
 /** The contract, made of the controllers and their request and response classes. */
 export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
@@ -23,6 +29,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory });
   closeRequests(document);
+  promiseRefusalsOfBodies(document);
   return document;
 }
 
@@ -43,6 +50,31 @@ function closeRequests({ paths, components }: OpenAPIObject): void {
       for (const one of schema?.oneOf ?? [schema]) close(one);
     }
   }
+}
+
+/** What reading a body may answer, whatever the operation makes of it. */
+const OF_BODIES: readonly ErrorCode[] = ['MalformedPayload', 'InputTooLarge'];
+
+interface Documented {
+  requestBody?: { content: Record<string, unknown> };
+  responses: Record<string, { description: string }>;
+}
+
+/** Bodies are read before the operation is asked, so those that take none refuse them all the same. Only bytes are left to the handler. */
+function promiseRefusalsOfBodies({ paths }: OpenAPIObject): void {
+  for (const { post, put, delete: remove } of Object.values(paths)) {
+    for (const operation of [post, put, remove] as (Documented | undefined)[]) {
+      if (!operation || (operation.requestBody && !operation.requestBody.content['application/json'])) continue;
+      for (const code of OF_BODIES) promiseRefusal(operation.responses, code);
+    }
+  }
+}
+
+function promiseRefusal(responses: Documented['responses'], code: ErrorCode): void {
+  const refusal = { description: inWords(code), content: { 'application/json': { schema: { $ref: getSchemaPath(ErrorResponse) } } } };
+  const known = responses[ERRORS[code].status];
+  if (!known) responses[ERRORS[code].status] = refusal;
+  else if (!known.description.includes(refusal.description)) known.description = `${refusal.description}\n\n${known.description}`;
 }
 
 /** The method's name; what several services have is told apart by the service. */

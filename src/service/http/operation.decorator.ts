@@ -52,9 +52,14 @@ function answerOf({ response, isArray = false, oneOf, produces }: OperationOptio
 
 function refusals(codes: readonly ErrorCode[]): MethodDecorator[] {
   return [...byStatusOf(codes)].map(([status, group]) => {
-    const description = group.map((code) => `\`${code}\`: ${ERRORS[code].when}`).join('\n\n');
+    const description = group.map(inWords).join('\n\n');
     return ApiResponse({ status, description, type: ErrorResponse });
   });
+}
+
+/** How a refusal is promised in the description of its status. */
+export function inWords(code: ErrorCode): string {
+  return `\`${code}\`: ${ERRORS[code].when}`;
 }
 
 function byStatusOf(codes: readonly ErrorCode[]): Map<number, ErrorCode[]> {

@@ -196,7 +196,12 @@ export class QueueController {
   @ApiTags('queue: workers')
   @OwnRun()
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
-  @Operation({ summary: 'Report a run completed', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
+  @Operation({
+    summary: 'Report a run completed',
+    description: 'It takes no body; only `{"success": false}`, an old way to say it, is understood as failed.',
+    response: TaskStatusResponse,
+    errors: GONE_OR_CHANGED,
+  })
   reportCompleted(@TaskId() taskId: string, @RunId() runId: string, @Req() { body }: ApiRequest): Promise<TaskStatusResponse> {
     const state = (body as { success?: unknown } | undefined)?.success === false ? 'failed' : 'completed'; // an old way to say failed
     return this.resolving.resolve(taskId, runNumber(runId), state, state);

@@ -62,7 +62,7 @@ async function raw(method: string, url: string, { body, headers = {} }: { body?:
   const bytes = Buffer.from(await answer.arrayBuffer());
   const isJson = answer.headers.get('content-type')?.startsWith('application/json') && answer.status >= 400 && bytes.length > 0;
   const json = isJson ? JSON.parse(bytes.toString()) : {};
-  if (method !== 'HEAD') assertContract(method, new URL(url).pathname, answer.status, json);
+  assertContract(method, new URL(url).pathname, { status: answer.status, body: json, headers: Object.fromEntries(answer.headers) });
   return { status: answer.status, headers: answer.headers, bytes, json } satisfies Raw;
 }
 

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { authorizationHeader } from '../src/credentials/hawk.js';
 import { RUN_ID } from '../src/service/http/identifiers.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
-import { documentedRoutes, promisesOf } from './support/contract.js';
+import { assertContract, documentedRoutes, promisesOf } from './support/contract.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -37,7 +37,7 @@ interface Raw {
 
 /** A signed request with just these headers and bytes, whatever a client library would think of them. */
 function send(method: string, path: string, headers: Record<string, string> = {}, body?: string | Buffer): Promise<Raw> {
-  return new Promise((resolve, reject) => {
+  return new Promise<Raw>((resolve, reject) => {
     const call = httpRequest(test.root.url, {
       method,
       path,
@@ -54,7 +54,14 @@ function send(method: string, path: string, headers: Record<string, string> = {}
     });
     call.on('error', reject);
     call.end(body);
+  }).then((answer) => {
+    if (method !== 'OPTIONS') assertContract(method, path, { ...answer, body: jsonOf(answer) });
+    return answer;
   });
+}
+
+function jsonOf({ headers, text }: Raw): unknown {
+  return text !== '' && String(headers['content-type']).startsWith('application/json') ? JSON.parse(text) : undefined;
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };

@@ -3196,6 +3196,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3255,6 +3257,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3335,6 +3339,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3424,6 +3430,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3505,6 +3513,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3579,6 +3589,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3662,6 +3674,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3745,6 +3759,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3819,6 +3835,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3880,6 +3898,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3941,6 +3961,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4000,6 +4022,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4080,6 +4104,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4169,6 +4195,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4248,6 +4276,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4313,6 +4343,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4381,6 +4413,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4513,6 +4547,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4578,6 +4614,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4639,6 +4677,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4698,6 +4738,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4768,6 +4810,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4827,6 +4871,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4900,6 +4946,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4961,6 +5009,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5038,6 +5088,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5103,6 +5155,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5187,6 +5241,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5280,6 +5336,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5348,6 +5406,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5428,6 +5488,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5505,6 +5567,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5577,6 +5641,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5667,6 +5733,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5757,6 +5825,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5853,6 +5923,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5952,6 +6024,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6032,6 +6106,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6124,6 +6200,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6216,6 +6294,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6308,6 +6388,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6406,6 +6488,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6492,6 +6576,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6551,6 +6637,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6622,6 +6710,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6702,6 +6792,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6779,6 +6871,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6861,6 +6955,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6934,6 +7030,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6998,6 +7096,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7057,6 +7157,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7130,6 +7232,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7202,6 +7306,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7283,6 +7389,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7379,6 +7487,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7426,7 +7536,10 @@ export interface operations {
     getArtifact: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Accepted of clients that send it; it means nothing here, where there is no CDN */
+                "x-taskcluster-skip-cdn"?: string;
+            };
             path: {
                 /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
                 taskId: string;
@@ -7442,6 +7555,10 @@ export interface operations {
             /** @description Success */
             303: {
                 headers: {
+                    /** @description The storage type of the artifact, where links lead to */
+                    "x-taskcluster-artifact-storage-type": string;
+                    /** @description Where the bytes are, as `url` says */
+                    location: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7464,6 +7581,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7500,6 +7619,8 @@ export interface operations {
             /** @description It could not be uploaded */
             424: {
                 headers: {
+                    /** @description The storage type of the artifact, where links lead to */
+                    "x-taskcluster-artifact-storage-type": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7564,6 +7685,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7666,6 +7789,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7750,6 +7875,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7823,6 +7950,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7895,6 +8024,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7965,6 +8096,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8003,7 +8136,10 @@ export interface operations {
     getLatestArtifact: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Accepted of clients that send it; it means nothing here, where there is no CDN */
+                "x-taskcluster-skip-cdn"?: string;
+            };
             path: {
                 /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
                 taskId: string;
@@ -8017,6 +8153,10 @@ export interface operations {
             /** @description Success */
             303: {
                 headers: {
+                    /** @description The storage type of the artifact, where links lead to */
+                    "x-taskcluster-artifact-storage-type": string;
+                    /** @description Where the bytes are, as `url` says */
+                    location: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8039,6 +8179,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8075,6 +8217,8 @@ export interface operations {
             /** @description It could not be uploaded */
             424: {
                 headers: {
+                    /** @description The storage type of the artifact, where links lead to */
+                    "x-taskcluster-artifact-storage-type": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8133,6 +8277,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8216,6 +8362,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8303,6 +8451,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8401,6 +8551,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8497,6 +8649,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8565,6 +8719,8 @@ export interface operations {
             /** @description Success */
             303: {
                 headers: {
+                    /** @description Where the bytes are */
+                    location: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8581,6 +8737,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8626,7 +8784,12 @@ export interface operations {
                 /** @description Until when the URL works: unix seconds */
                 expires?: number;
             };
-            header?: never;
+            header?: {
+                /** @description The `etag` of the bytes that the range is asked of; of others, all are sent */
+                "if-range"?: string;
+                /** @description Bytes that are asked for, as `bytes=0-99`; what is no range of bytes is not heeded, as are several */
+                range?: string;
+            };
             path: {
                 /** @description a lower-case UUID */
                 blobId: string;
@@ -8638,6 +8801,14 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
+                    /** @description `bytes` */
+                    "accept-ranges": string;
+                    /** @description Of these bytes; another upload has another */
+                    etag?: string;
+                    /** @description What to call it in a file, and whether it may be shown */
+                    "content-disposition": string;
+                    /** @description As it was uploaded */
+                    "content-encoding"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8645,6 +8816,16 @@ export interface operations {
             /** @description The range that was asked for */
             206: {
                 headers: {
+                    /** @description `bytes` */
+                    "accept-ranges": string;
+                    /** @description Of these bytes; another upload has another */
+                    etag?: string;
+                    /** @description What to call it in a file, and whether it may be shown */
+                    "content-disposition": string;
+                    /** @description As it was uploaded */
+                    "content-encoding"?: string;
+                    /** @description `bytes <first>-<last>/<length>` */
+                    "content-range": string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -8679,6 +8860,12 @@ export interface operations {
             /** @description `RangeNotSatisfiable`: there are no bytes in the range that was asked for */
             416: {
                 headers: {
+                    /** @description `bytes` */
+                    "accept-ranges": string;
+                    /** @description Of these bytes; another upload has another */
+                    etag?: string;
+                    /** @description `bytes *\/<length>` */
+                    "content-range": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8831,6 +9018,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8901,6 +9090,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8963,6 +9154,8 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -64,7 +64,7 @@ export class Api {
     for (const [name, value] of Object.entries(options.headers ?? {})) call = call.set(name, value);
     if (options.body !== undefined) call = call.send(options.body as object);
     const { status, body, headers } = await call;
-    if (method !== 'head') assertContract(method, resource, status, body);
+    assertContract(method, resource, { status, body, headers });
     return { status, body, headers: headers as Record<string, string> };
   }
 

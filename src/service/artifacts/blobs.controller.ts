@@ -1,7 +1,8 @@
 import { Controller, Get, Put, Req, Res } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Config } from '../config.js';
+import { always, sometimes } from '../http/answer-headers.js';
 import { ApiError } from '../http/api-error.js';
 import type { ApiRequest } from '../http/caller.guard.js';
 import { Operation } from '../http/operation.decorator.js';
@@ -24,6 +25,17 @@ const FileName = () => UrlQuery('name', { pattern: /^[\w.-]{1,100}$/, descriptio
 const Type = () => UrlQuery('type', { pattern: /^[\x20-\x7e]{1,255}$/, description: 'The content type' });
 
 const ENCODINGS = ['gzip', 'br', 'deflate', 'zstd', 'compress'];
+
+const OF_BLOB = {
+  'accept-ranges': always('`bytes`'),
+  etag: sometimes('Of these bytes; another upload has another'),
+};
+const BYTES = {
+  ...OF_BLOB,
+  'content-disposition': always('What to call it in a file, and whether it may be shown'),
+  'content-encoding': sometimes('As it was uploaded'),
+};
+const RANGE = { ...BYTES, 'content-range': always('`bytes <first>-<last>/<length>`') };
 
 /** The bytes of artifacts on disk. The URL is the authority: whoever has it may do what it says, until its time is over. */
 @ApiTags('artifacts: bytes')
@@ -78,8 +90,21 @@ export class BlobsController {
     unsigned: true,
     streamed: true,
     errors: ['InsufficientScopes', 'ResourceNotFound', 'RangeNotSatisfiable'],
+    headers: { 200: BYTES, 416: { ...OF_BLOB, 'content-range': always('`bytes */<length>`') } },
   })
-  @ApiResponse({ status: 206, description: 'The range that was asked for' })
+  @ApiResponse({ status: 206, description: 'The range that was asked for', headers: RANGE })
+  @ApiHeader({
+    name: 'range',
+    required: false,
+    description: 'Bytes that are asked for, as `bytes=0-99`; what is no range of bytes is not heeded, as are several',
+    schema: { type: 'string' },
+  })
+  @ApiHeader({
+    name: 'if-range',
+    required: false,
+    description: 'The `etag` of the bytes that the range is asked of; of others, all are sent',
+    schema: { type: 'string' },
+  })
   async getBlob(
     @BlobId() blobId: string,
     @Expires() expires: string | undefined,

@@ -1,7 +1,8 @@
 import { applyDecorators, Controller, Get, Res } from '@nestjs/common';
-import { ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { objectName } from '../../credentials/artifact-grant.js';
+import { always } from '../http/answer-headers.js';
 import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
 import { Operation } from '../http/operation.decorator.js';
@@ -15,6 +16,9 @@ import type { ArtifactRow } from './sql/artifact-columns.js';
 
 const GONE = ['ResourceNotFound', 'ResourceExpired', 'InputError'] as const;
 
+const STORAGE_TYPE = 'x-taskcluster-artifact-storage-type';
+const TELLING = { [STORAGE_TYPE]: always('The storage type of the artifact, where links lead to') };
+
 const Redirects = (summary: string) =>
   applyDecorators(
     Operation({
@@ -23,8 +27,15 @@ const Redirects = (summary: string) =>
       response: ArtifactLocation,
       status: 303,
       errors: GONE,
+      headers: { 303: { ...TELLING, location: always('Where the bytes are, as `url` says') } },
     }),
-    ApiResponse({ status: 424, description: 'It could not be uploaded', type: ErrorArtifact }),
+    ApiHeader({
+      name: 'x-taskcluster-skip-cdn',
+      required: false,
+      description: 'Accepted of clients that send it; it means nothing here, where there is no CDN',
+      schema: { type: 'string' },
+    }),
+    ApiResponse({ status: 424, description: 'It could not be uploaded', type: ErrorArtifact, headers: TELLING }),
   );
 
 const Tells = (summary: string) =>
@@ -86,13 +97,15 @@ export class ContentController {
 
   private async redirect(artifact: ArtifactRow, reply: FastifyReply): Promise<void> {
     const { storageType, details } = artifact;
-    reply.header('x-taskcluster-artifact-storage-type', storageType);
     if (storageType === 'error') {
-      reply.code(424).send({ reason: details.reason, message: details.message });
+      reply.code(424).header(STORAGE_TYPE, storageType).send({ reason: details.reason, message: details.message });
       return;
     }
     const url = await this.urlOf(artifact);
-    reply.code(303).header('location', url).send({ storageType, url });
+    reply
+      .code(303)
+      .headers({ [STORAGE_TYPE]: storageType, location: url })
+      .send({ storageType, url });
   }
 
   private async tell(artifact: ArtifactRow): Promise<UrlContent | ObjectContent | ErrorContent> {

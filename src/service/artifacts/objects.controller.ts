@@ -1,6 +1,7 @@
 import { Controller, Get, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { always } from '../http/answer-headers.js';
 import { Payload } from '../http/body.js';
 import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
@@ -76,7 +77,13 @@ export class ObjectsController {
 
   @Get('download/:name')
   @RequireScopes(DOWNLOAD_SCOPE)
-  @Operation({ summary: 'Go to the content of an object', description: OBJECT, status: 303, errors: ['ResourceNotFound'] })
+  @Operation({
+    summary: 'Go to the content of an object',
+    description: OBJECT,
+    status: 303,
+    errors: ['ResourceNotFound'],
+    headers: { 303: { location: always('Where the bytes are') } },
+  })
   async download(@CallerOf() caller: Caller, @Name() name: string, @Res() reply: FastifyReply): Promise<void> {
     const url = await this.objects.downloadUrl(name, caller);
     reply.code(303).header('location', url).send();

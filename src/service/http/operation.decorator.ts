@@ -2,6 +2,7 @@ import { applyDecorators, HttpCode } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
+import { type AnswerHeaders, always } from './answer-headers.js';
 import { ERRORS, type ErrorCode } from './api-error.js';
 import { ErrorResponse } from './error-response.dto.js';
 
@@ -24,7 +25,11 @@ export interface OperationOptions {
   streamed?: boolean;
   /** Refusals beyond those that every operation may answer. */
   errors?: readonly ErrorCode[];
+  /** What answers of a status say in their headers, beyond what all say. */
+  headers?: Readonly<Record<number, AnswerHeaders>>;
 }
+
+const CHALLENGE = { 'www-authenticate': always('`hawk`') }; // RFC 9110, 11.6.1: a 401 must say how to authenticate
 
 const EVERYWHERE: readonly ErrorCode[] = ['InvalidRequestArguments', 'InternalServerError'];
 const SIGNED: readonly ErrorCode[] = ['AuthenticationFailed', 'InsufficientScopes'];
@@ -38,9 +43,9 @@ export function Operation(options: OperationOptions): MethodDecorator {
     ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
     ApiExtension('x-stability', stability),
     ...(oneOf ? [ApiExtraModels(...oneOf)] : []),
-    ApiResponse({ status, description: 'Success', ...answerOf(options) }),
+    ApiResponse({ status, description: 'Success', ...answerOf(options), ...headersOf(status, options) }),
     ...(unsigned ? [ApiSecurity({})] : []),
-    ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors]),
+    ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors], options),
   );
 }
 
@@ -50,11 +55,16 @@ function answerOf({ response, isArray = false, oneOf, produces }: OperationOptio
   return response ? { type: response, isArray } : {};
 }
 
-function refusals(codes: readonly ErrorCode[]): MethodDecorator[] {
+function refusals(codes: readonly ErrorCode[], options: OperationOptions): MethodDecorator[] {
   return [...byStatusOf(codes)].map(([status, group]) => {
     const description = group.map(inWords).join('\n\n');
-    return ApiResponse({ status, description, type: ErrorResponse });
+    return ApiResponse({ status, description, type: ErrorResponse, ...headersOf(status, options) });
   });
+}
+
+function headersOf(status: number, { headers = {} }: OperationOptions): { headers?: AnswerHeaders } {
+  const known = { ...(status === 401 ? CHALLENGE : {}), ...headers[status] };
+  return Object.keys(known).length > 0 ? { headers: known } : {};
 }
 
 /** How a refusal is promised in the description of its status. */

@@ -4,6 +4,7 @@ import { EventHistory } from '../src/service/events/event-history.js';
 import { EVENT_KINDS } from '../src/service/events/event-message.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { type Api, definition, slugid } from './support/api.js';
+import { assertEvent } from './support/contract.js';
 import { EventReader, eventsPath } from './support/event-reader.js';
 import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -488,18 +489,20 @@ describe('who may follow', () => {
   });
 
   it('events of artifacts are left out for who may not list them', async () => {
+    const taskId = await tasks.create();
+    const run = await claimed(taskId);
     const client = await test.client(`queue:status:${taskId}`);
     const [less, all] = [await follow({ taskId }, client), await follow({ taskId })];
-    await test.database.pool.query(
-      `insert into event (kind, task_id, task_queue_id, task_group_id, scheduler_id, rank, deadline, expires, retries_left, state, detail)
-       values ('artifact-created', $1, 'p/q', $1, '-', 6, now(), now(), 0, 'pending', '{"runId":0,"artifact":{}}'),
-              ('task-pending', $1, 'p/q', $1, '-', 6, now(), now(), 0, 'pending', null)`,
-      [taskId],
-    );
-    await all.next(2);
-    expect(all.kinds()).toEqual(['artifact-created', 'task-pending']);
-    await less.next(1);
-    expect(less.kinds()).toEqual(['task-pending']);
+    const expires = new Date(Date.now() + 60_000).toISOString();
+    const artifact = { storageType: 'reference', contentType: 'text/plain', expires, url: 'https://example.com/a' };
+    await ok(run.post(`/queue/v1/task/${taskId}/runs/0/artifacts/public%2Fa`, artifact));
+    await ok(tasks.steer('cancel', taskId));
+    await all.next(3);
+    expect(all.kinds()).toEqual(['task-status', 'artifact-created', 'task-exception']);
+    const { url: _, ...told } = { ...artifact, name: 'public/a' };
+    expect(all.events[1]?.data).toMatchObject({ runId: 0, ...WORKER, artifact: told });
+    await less.next(2);
+    expect(less.kinds()).toEqual(['task-status', 'task-exception']);
   });
 
   it.each<[string, Record<string, string>, Record<string, string>, RegExp]>([
@@ -511,6 +514,19 @@ describe('who may follow', () => {
     ['a Last-Event-ID of many digits', {}, { 'last-event-id': `${'9'.repeat(20)}-1` }, /Last-Event-ID/],
   ])('400 names %s that is none', async (_what, query, headers, message) => {
     expect(await refused(root.get(eventsPath(query), { headers }), 400)).toMatch(message);
+  });
+
+  it('a kind without a schema, and data that is not of it, are noticed', async () => {
+    const reader = await follow({ taskId });
+    await test.database.pool.query(
+      `insert into event (kind, task_id, task_queue_id, task_group_id, scheduler_id, rank, deadline, expires, retries_left, state)
+       values ('task-running', $1, 'p/q', $1, '-', 6, now(), now(), 0, 'running')`,
+      [taskId],
+    );
+    await expect(reader.next(1)).rejects.toThrow(/^task-running: .*required property 'runId'/);
+    expect(() => assertEvent('task-born', {})).toThrow(/is no event of openapi.yaml/);
+    expect(() => assertEvent('events-lost', { more: 1 })).toThrow(/unevaluated/);
+    await test.database.pool.query('delete from event where task_id = $1', [taskId]); // it is not whole
   });
 
   it('knows every kind that a statement writes', async () => {

@@ -1448,6 +1448,22 @@ export interface paths {
          *     `queue:list-artifacts:*` where no task is named. A stream of one task begins with `task-status`. `events-lost` says that events
          *     after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
          *     with their run; reconnect then.
+         *
+         *     By its kind, `data` is JSON of one of these schemas:
+         *
+         *     - `task-defined`: `TaskDefinedMessage`
+         *     - `task-pending`: `TaskPendingMessage`
+         *     - `task-running`: `TaskRunningMessage`
+         *     - `task-completed`: `TaskResolvedMessage`
+         *     - `task-failed`: `TaskResolvedMessage`
+         *     - `task-exception`: `TaskExceptionMessage`
+         *     - `task-priority-changed`: `TaskPriorityChangedMessage`
+         *     - `artifact-created`: `ArtifactCreatedMessage`
+         *     - `task-group-resolved`: `TaskGroupResolvedMessage`
+         *     - `task-group-sealed`: `TaskGroupSealedMessage`
+         *     - `task-group-priority-changed`: `TaskGroupPriorityChangedMessage`
+         *     - `task-status`: `TaskStatusMessage`
+         *     - `events-lost`: `EventsLostMessage`
          */
         get: operations["followEvents"];
         put?: never;
@@ -2520,6 +2536,133 @@ export interface components {
         StartDownloadRequest: {
             acceptDownloadMethods: components["schemas"]["AcceptDownloadMethods"];
         };
+        MessageTask: {
+            /** @description Empty when they are larger than 16 KiB, or gone with the task */
+            tags: {
+                [key: string]: string;
+            };
+        };
+        TaskDefinedMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            task: components["schemas"]["MessageTask"];
+        };
+        TaskPendingMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            task: components["schemas"]["MessageTask"];
+            runId: number;
+        };
+        TaskRunningMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            task: components["schemas"]["MessageTask"];
+            runId: number;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            /**
+             * Format: date-time
+             * @description When the lease lapses
+             */
+            takenUntil: string;
+        };
+        TaskResolvedMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            task: components["schemas"]["MessageTask"];
+            runId: number;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+        };
+        TaskExceptionMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            task: components["schemas"]["MessageTask"];
+            runId: number;
+            /** @description Absent if no worker had it */
+            workerGroup?: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId?: string;
+        };
+        TaskPriorityChangedMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            /** @enum {string} */
+            oldPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
+            /** @enum {string} */
+            newPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
+        };
+        MessageArtifact: {
+            /** @enum {string} */
+            storageType: "s3" | "object" | "reference" | "link" | "error";
+            /** @description an artifact name: 1 to 1024 printable ASCII characters */
+            name: string;
+            contentType: string;
+            /** Format: date-time */
+            expires: string;
+        };
+        ArtifactCreatedMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            runId: number;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            artifact: components["schemas"]["MessageArtifact"];
+        };
+        TaskGroupResolvedMessage: {
+            version: number;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /** Format: date-time */
+            expires: string;
+            /**
+             * Format: date-time
+             * @description Since when it takes no more tasks; absent if it takes them
+             */
+            sealed?: string;
+        };
+        TaskGroupSealedMessage: {
+            version: number;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /** Format: date-time */
+            expires: string;
+            /** Format: date-time */
+            sealed: string;
+        };
+        TaskGroupPriorityChangedMessage: {
+            version: number;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskGroupId: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            schedulerId: string;
+            /** @enum {string} */
+            newPriority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
+            tasksAffected: number;
+        };
+        TaskStatusMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+        };
+        EventsLostMessage: Record<string, never>;
         PurgeRequest: {
             /** @description 1 to 38 letters, digits, - or _ */
             provisionerId: string;

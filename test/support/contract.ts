@@ -21,6 +21,7 @@ export interface Parameter {
 
 interface Operation {
   operationId: string;
+  description?: string;
   responses: Record<
     string,
     { description: string; headers?: Record<string, { required?: boolean }>; content?: Record<string, { schema: unknown }> }
@@ -115,12 +116,29 @@ export function assertContract(method: string, url: string, { status, body, head
     throw new Error(`${operationId} ${status}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(body).slice(0, 1000)}`);
 }
 
+const eventSchemas = new Map(
+  documentedRoutes
+    .filter(({ operation }) => operation.operationId === 'followEvents')
+    .flatMap(({ operation }) => [...(operation.description ?? '').matchAll(/^- `([\w-]+)`: `(\w+)`$/gm)])
+    .map(([, kind, schema]) => [kind, schema] as const),
+);
+
+/** Fails unless openapi.yaml has a schema for this kind of event, and the data is of it and holds nothing else. */
+export function assertEvent(kind: string, data: unknown): void {
+  const schema = eventSchemas.get(kind);
+  if (!schema) throw new Error(`${kind} is no event of openapi.yaml, which knows ${[...eventSchemas.keys()].join(', ')}`);
+  const validate = compiled(`event ${kind}`, { $ref: `openapi#/components/schemas/${schema}`, unevaluatedProperties: false });
+  if (!validate(data)) throw new Error(`${kind}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(data).slice(0, 1000)}`);
+}
+
 function validatorOf({ method, path }: DocumentedRoute, status: number): ValidateFunction {
   const pointer = encodeURIComponent(path.replace(/~/g, '~0').replace(/\//g, '~1'));
   const reference = `openapi#/paths/${pointer}/${method}/responses/${status}/content/application~1json/schema`;
-  const known = validators.get(reference);
-  if (known) return known;
-  const validate = ajv.compile({ $ref: reference });
-  validators.set(reference, validate);
+  return compiled(reference, { $ref: reference });
+}
+
+function compiled(name: string, schema: object): ValidateFunction {
+  const validate = validators.get(name) ?? ajv.compile(schema);
+  validators.set(name, validate);
   return validate;
 }

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Api } from './api.js';
+import { assertEvent } from './contract.js';
 
 export interface ReceivedEvent {
   id: string | undefined;
@@ -13,12 +14,14 @@ export function eventsPath(query: Record<string, string>): string {
   return `/queue/v1/events${text && `?${text}`}`;
 }
 
-/** A client of the event stream that keeps what it got. */
+/** A client of the event stream that keeps what it got, and holds it against openapi.yaml. */
 export class EventReader {
   readonly events: ReceivedEvent[] = [];
   /** As a client would send it on reconnecting. */
   lastEventId: string | undefined;
   ended = false;
+  /** What first was not as openapi.yaml has it: whoever waits or closes next is told. */
+  private broken: Error | undefined;
   private text = '';
   private wake: () => void = () => undefined;
 
@@ -52,7 +55,9 @@ export class EventReader {
   /** Waits for something, at most ten seconds. */
   async until(condition: () => boolean): Promise<void> {
     const deadline = Date.now() + 10_000;
-    while (!condition()) {
+    for (;;) {
+      this.assertSound();
+      if (condition()) return;
       const left = deadline - Date.now();
       if (left <= 0) throw new Error(`nothing of the kind came; there were: ${this.kinds().join(' ') || 'none'}`);
       await new Promise<void>((done) => {
@@ -75,8 +80,16 @@ export class EventReader {
     return this.events.map(({ kind }) => kind);
   }
 
+  /** Fails if what nobody waited for was not as openapi.yaml has it. */
   close(): void {
     this.answer.destroy();
+    this.assertSound();
+  }
+
+  private assertSound(): void {
+    const { broken } = this;
+    this.broken = undefined;
+    if (broken) throw broken;
   }
 
   private take(chunk: string): void {
@@ -90,6 +103,13 @@ export class EventReader {
     const fields = new Map(block.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]));
     this.lastEventId = fields.get('id') ?? this.lastEventId;
     const data = fields.get('data');
-    if (data !== undefined) this.events.push({ id: fields.get('id'), kind: fields.get('event') ?? 'message', data: JSON.parse(data) });
+    if (data === undefined) return;
+    const event = { id: fields.get('id'), kind: fields.get('event') ?? 'message', data: JSON.parse(data) };
+    this.events.push(event);
+    try {
+      assertEvent(event.kind, event.data);
+    } catch (error) {
+      this.broken ??= error as Error;
+    }
   }
 }

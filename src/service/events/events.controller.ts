@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Headers, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import { ApiExtraModels, ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { ScopeTemplate } from '../../scopes/scope-expression.js';
 import { ApiError } from '../http/api-error.js';
@@ -13,6 +13,7 @@ import { UrlQuery } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { EVENT_KINDS, type EventKind } from './event-message.js';
 import { type EventFilter, EventStream } from './event-stream.js';
+import { MESSAGES } from './messages.dto.js';
 import { OpenStreams } from './open-streams.js';
 import { type Position, parsePosition } from './position.js';
 
@@ -21,6 +22,8 @@ const BY_GROUP = 'queue:list-task-group:<taskGroupId>';
 /** A queue's lists show what waits and what runs; its events also how tasks end, which is for who may ask for any status. */
 const BY_QUEUE: ScopeTemplate = { AllOf: ['queue:pending-list:<taskQueueId>', 'queue:claimed-list:<taskQueueId>', 'queue:status:*'] };
 const BY_NOTHING: ScopeTemplate = { AllOf: ['queue:status:*', 'queue:list-task-group:*'] };
+
+const KINDS = Object.entries(MESSAGES).map(([kind, { name }]) => `- \`${kind}\`: \`${name}\``);
 
 const LONGEST_MS = 15 * 60 * 1000; // what a client may see is looked at again when it reconnects, which it does by itself
 
@@ -47,13 +50,18 @@ export class EventsController {
     description: 'Resumes after this event; without it the stream begins now',
     schema: { type: 'string', pattern: '^\\d{1,19}-\\d{1,18}$' },
   })
+  @ApiExtraModels(...Object.values(MESSAGES))
   @Operation({
     summary: 'Follow the events of a task, a group, a task queue, or all',
     description: `Server-sent events: \`event\` is the kind, \`data\` the message. Only what all given filters name is sent; the scope of
 one of them suffices, and credentials of a run may follow their own task. Events of artifacts need \`queue:list-artifacts:<taskId>\`, or
 \`queue:list-artifacts:*\` where no task is named. A stream of one task begins with \`task-status\`. \`events-lost\` says that events
 after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
-with their run; reconnect then.`,
+with their run; reconnect then.
+
+By its kind, \`data\` is JSON of one of these schemas:
+
+${KINDS.join('\n')}`,
     errors: ['TooManyRequests'],
     produces: 'text/event-stream',
     stability: 'experimental',

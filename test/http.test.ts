@@ -674,6 +674,16 @@ describe('the contract', () => {
     for (const route of reading) expect(promisesOf(route)).toContain('413 InputTooLarge');
   });
 
+  it('notices an answer that lacks a header, also to HEAD', async () => {
+    const path = '/api/auth/v1/clients';
+    const { body, headers } = await test.root.as().get(path, { authorization: 'none' });
+    const { 'www-authenticate': challenge, ...others } = headers;
+    expect(challenge).toBe('hawk');
+    for (const method of ['GET', 'HEAD']) {
+      expect(() => assertContract(method, path, { status: 401, body, headers: others })).toThrow(/401 without www-authenticate/);
+    }
+  });
+
   it('promises what is served, and nothing else is served but its own pages', () => {
     const served = servedRoutes(test.service.app.getHttpAdapter().getInstance() as unknown as FastifyInstance);
     const promised = documentedRoutes.map(({ method, path }) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`);

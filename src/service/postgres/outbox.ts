@@ -34,6 +34,19 @@ export function recordEvent(relation: string, { kind = `'task-' || state`, detai
   return `insert into event (kind, detail, ${IMAGE}) select ${kind}, ${detail}, ${IMAGE} from ${relation}`;
 }
 
+/**
+ * Text of two `with` queries for a relation called `task`: an event of each row, and then, for what is pending, that it is. The second
+ * reads the first to its end, so that it comes after it: Postgres promises no order otherwise.
+ */
+export function recordEventThenPending(options: EventOptions): string {
+  return `first_event as (
+  ${recordEvent('task', options)}
+  returning tx
+), recorded as (
+  ${recordEvent(`task where state = 'pending' and (select count(*) from first_event) > 0`)}
+)`;
+}
+
 /** The same for a relation with the columns of `task_group`. `kind` and `detail` are SQL expressions. */
 export function recordGroupEvent(relation: string, kind: string, detail: string): string {
   return `insert into event (kind, detail, task_group_id, scheduler_id) select ${kind}, ${detail}, task_group_id, scheduler_id from ${relation}`;

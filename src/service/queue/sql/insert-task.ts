@@ -1,4 +1,4 @@
-import { recordEvent } from '../../postgres/outbox.js';
+import { recordEventThenPending } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
@@ -39,12 +39,7 @@ with known_group as materialized (
          $12::timestamptz + make_interval(secs => $14)
     from definition
   returning *
-), defined as (
-  ${recordEvent('task', { kind: `'task-defined'` })}
-  returning tx
-), recorded as (
-  ${recordEvent(`task where state = 'pending' and (select count(*) from defined) > 0`)} -- so that it is defined first
-)
+), ${recordEventThenPending({ kind: `'task-defined'` })}
 select ${TASK_COLUMNS}
   from task`,
 );

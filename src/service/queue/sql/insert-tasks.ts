@@ -1,4 +1,4 @@
-import { recordEvent } from '../../postgres/outbox.js';
+import { recordEventThenPending } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
@@ -25,12 +25,7 @@ with task as (
          as given (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries, deadline, expires,
                    unsatisfied, has_dependents)
   returning *
-), defined as (
-  ${recordEvent('task', { kind: `'task-defined'` })}
-  returning tx
-), recorded as (
-  ${recordEvent(`task where state = 'pending' and (select count(*) from defined) > 0`)} -- so that it is defined first
-)
+), ${recordEventThenPending({ kind: `'task-defined'` })}
 select ${TASK_COLUMNS}
   from task`,
 );

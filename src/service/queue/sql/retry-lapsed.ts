@@ -1,4 +1,4 @@
-import { recordEvent } from '../../postgres/outbox.js';
+import { recordEventThenPending } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /** Runs whose lease lapsed, with a retry left: exception (claim-expired) and a new run. $1 deadline delay in seconds, $2 at most so many */
@@ -24,12 +24,7 @@ with lapsed as materialized (
     from lapsed
    where task.task_id = lapsed.task_id
   returning task.*
-), ended as (
-  ${recordEvent('task', { kind: "'task-exception'", detail: "json_build_object('runId', run_id - 1)" })}
-  returning tx
-), recorded as (
-  ${recordEvent('task where (select count(*) from ended) > 0')} -- so that the run's end comes before the next run
-)
+), ${recordEventThenPending({ kind: `'task-exception'`, detail: `json_build_object('runId', run_id - 1)` })}
 select task_id as "taskId", task_queue_id as "taskQueueId"
   from task`,
 );

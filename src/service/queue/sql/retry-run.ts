@@ -1,4 +1,4 @@
-import { recordEvent } from '../../postgres/outbox.js';
+import { recordEventThenPending } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
 /**
@@ -25,12 +25,7 @@ with held as materialized (
     from held
    where task.task_id = held.task_id
   returning task.*
-), ended as (
-  ${recordEvent('task', { kind: "'task-exception'", detail: "json_build_object('runId', run_id - 1)" })}
-  returning tx
-), recorded as (
-  ${recordEvent('task where (select count(*) from ended) > 0')} -- so that the run's end comes before the next run
-)
+), ${recordEventThenPending({ kind: `'task-exception'`, detail: `json_build_object('runId', run_id - 1)` })}
 select task_queue_id as "taskQueueId"
   from task`,
 );

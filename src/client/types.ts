@@ -3463,9 +3463,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -3554,9 +3554,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -4228,9 +4228,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -4319,9 +4319,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -4537,9 +4537,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -4616,9 +4616,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -4673,9 +4673,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -5367,9 +5367,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -5462,9 +5462,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -5612,9 +5612,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -6049,9 +6049,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6150,9 +6150,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6232,9 +6232,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6614,9 +6614,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6836,9 +6836,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6918,9 +6918,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -6995,9 +6995,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -7613,9 +7613,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -7809,9 +7809,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -7913,9 +7913,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -8577,9 +8577,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */
@@ -8675,9 +8675,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              *
@@ -8775,9 +8775,9 @@ export interface operations {
                 };
             };
             /**
-             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
              *
-             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
              */

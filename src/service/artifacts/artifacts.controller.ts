@@ -18,7 +18,7 @@ import {
 import { CreateArtifactService } from './create-artifact.service.js';
 import { FindArtifact } from './find-artifact.service.js';
 
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputError', 'InputTooLarge', 'RequestConflict'] as const;
+const BODY = ['InputValidationError', 'InputError', 'RequestConflict'] as const;
 
 /** What runs leave behind: announced by them, listed for others. */
 @ApiTags('queue: artifacts')

@@ -21,7 +21,7 @@ import { DOWNLOAD_SCOPE, ObjectsService, UPLOAD_SCOPE } from './objects.service.
 
 const Name = () =>
   UrlParam('name', { pattern: /^[\x20-\x7e]{1,1100}$/, description: 'the name of an object, as createArtifact answers it' });
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge', 'ResourceNotFound'] as const;
+const BODY = ['InputValidationError', 'ResourceNotFound'] as const;
 const OBJECT = '`<object>` is the name; where no scope can hold that, `sha256/` and the hexadecimal SHA-256 of it.';
 
 /** Uploads and downloads of artifacts of the storage type `object`, by the credentials that the queue lends for each. */

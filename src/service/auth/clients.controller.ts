@@ -44,7 +44,7 @@ export class ClientsController {
     summary: 'Create a client',
     description: 'The access token is in this answer and never again.',
     response: ClientWithTokenResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'RequestConflict', 'InputTooLarge'],
+    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
   })
   createClient(
     @CallerOf() caller: Caller,
@@ -60,7 +60,7 @@ export class ClientsController {
     summary: 'Update a client',
     description: 'Absent scopes stay as they are.',
     response: ClientResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'ResourceNotFound', 'InputTooLarge'],
+    errors: ['InputValidationError', 'InputError', 'ResourceNotFound'],
   })
   updateClient(@CallerOf() caller: Caller, @ClientId() clientId: string, @Payload() request: CreateClientRequest): Promise<ClientResponse> {
     return this.clients.update(clientId, request, caller);

@@ -55,7 +55,7 @@ export class RolesController {
     summary: 'Create a role',
     description: 'Creating the same role again succeeds.',
     response: RoleResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'RequestConflict', 'InputTooLarge'],
+    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
   })
   createRole(@CallerOf() caller: Caller, @RoleId() roleId: string, @Payload() request: CreateRoleRequest): Promise<RoleResponse> {
     return this.roles.create(roleId, request, caller);
@@ -66,7 +66,7 @@ export class RolesController {
   @Operation({
     summary: 'Update a role',
     response: RoleResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'ResourceNotFound', 'InputTooLarge'],
+    errors: ['InputValidationError', 'InputError', 'ResourceNotFound'],
   })
   updateRole(@CallerOf() caller: Caller, @RoleId() roleId: string, @Payload() request: CreateRoleRequest): Promise<RoleResponse> {
     return this.roles.update(roleId, request, caller);

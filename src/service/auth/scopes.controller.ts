@@ -39,7 +39,7 @@ export class ScopesController {
   @Operation({
     summary: 'What a list of scopes amounts to, roles included',
     response: ScopesResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputError', 'InputTooLarge'],
+    errors: ['InputValidationError', 'InputError'],
   })
   expandScopes(@Payload() { scopes }: ScopeSet): ScopesResponse {
     return { scopes: this.registry.expand(scopes) };
@@ -52,7 +52,7 @@ export class ScopesController {
     description: 'For services that take our credentials. Always 200; `status` tells. Credentials of a run that has ended fail here too.',
     unsigned: true,
     response: AuthenticateHawkResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputTooLarge'],
+    errors: ['InputValidationError'],
   })
   async authenticateHawk(@Payload() { sourceIp: _, ...request }: AuthenticateHawkRequest): Promise<AuthenticateHawkResponse> {
     try {
@@ -75,7 +75,7 @@ export class ScopesController {
     description:
       'For authors of client libraries. The tester has the scopes given in the body and must satisfy the required ones; no role applies.',
     response: TestAuthenticateResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputTooLarge'],
+    errors: ['InputValidationError'],
   })
   testAuthenticate(@Req() request: ApiRequest, @Payload() body: TestAuthenticateRequest): TestAuthenticateResponse {
     return answer(testerCaller(signedRequest(request), sentBody(request), body.clientScopes, Date.now()), { AllOf: body.requiredScopes });

@@ -18,7 +18,6 @@ const WorkerId = () => UrlParam('workerId', WORKER_PART);
 
 const WORKER = '<provisionerId>/<workerType>/<workerGroup>/<workerId>';
 const DECLARE_SCOPES = { AllOf: [{ for: 'property', in: 'properties', each: `queue:declare-worker:${WORKER}#<property>` }] };
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
 
 @ApiTags('queue: workers')
 @Controller('api/queue/v1/provisioners/:provisionerId/worker-types/:workerType')
@@ -63,7 +62,7 @@ export class WorkersController {
     description: 'What it runs at the moment it may finish. A time in the past ends the quarantine.',
     stability: 'experimental',
     response: WorkerResponse,
-    errors: [...BODY, 'ResourceNotFound'],
+    errors: ['InputValidationError', 'ResourceNotFound'],
   })
   quarantineWorker(
     @CallerOf() caller: Caller,
@@ -83,7 +82,7 @@ export class WorkersController {
     description: 'Requires a scope for each field that is sent, and that of `expires` when none is.',
     stability: 'experimental',
     response: WorkerResponse,
-    errors: BODY,
+    errors: ['InputValidationError'],
   })
   declareWorker(
     @CallerOf() caller: Caller,

@@ -39,7 +39,6 @@ const RunId = () => UrlParam('runId', RUN_ID);
 const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
 const CLAIM_WORK_SCOPES = { AllOf: ['queue:claim-work:<taskQueueId>', 'queue:worker-id:<workerGroup>/<workerId>'] };
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
 const GONE_OR_CHANGED = ['ResourceNotFound', 'RequestConflict'] as const;
 
 /** Every operation on tasks and their runs. */
@@ -78,7 +77,7 @@ export class QueueController {
     summary: 'Create a task',
     description: 'The same definition under the same task id again answers 200 with the status.',
     response: TaskStatusResponse,
-    errors: [...BODY, 'InputError', 'RequestConflict'],
+    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
   })
   createTask(@CallerOf() caller: Caller, @TaskId() taskId: string, @Payload() request: CreateTaskRequest): Promise<TaskStatusResponse> {
     return this.creation.createTask(taskId, request, caller);
@@ -120,7 +119,7 @@ export class QueueController {
     summary: 'Change the priority of a task that has not ended',
     stability: 'experimental',
     response: TaskStatusResponse,
-    errors: [...BODY, ...GONE_OR_CHANGED],
+    errors: ['InputValidationError', ...GONE_OR_CHANGED],
   })
   changeTaskPriority(
     @CallerOf() caller: Caller,
@@ -143,7 +142,7 @@ export class QueueController {
     summary: 'Claim tasks, waiting for them a while',
     description: 'Answers as soon as there is any task, with none after CLAIM_POLL. Each claim lends the credentials of just its run.',
     response: ClaimWorkResponse,
-    errors: BODY,
+    errors: ['InputValidationError'],
   })
   claimWork(
     @CallerOf() caller: Caller,
@@ -167,7 +166,12 @@ export class QueueController {
   @Post('task/:taskId/runs/:runId/claim')
   @ApiTags('queue: workers')
   @RequireScopes(CLAIM_TASK_SCOPES)
-  @Operation({ summary: 'Claim one named run', stability: 'deprecated', response: TaskClaim, errors: [...BODY, ...GONE_OR_CHANGED] })
+  @Operation({
+    summary: 'Claim one named run',
+    stability: 'deprecated',
+    response: TaskClaim,
+    errors: ['InputValidationError', ...GONE_OR_CHANGED],
+  })
   claimTask(
     @CallerOf() caller: Caller,
     @TaskId() taskId: string,
@@ -224,7 +228,7 @@ export class QueueController {
     summary: 'Report that a run could not be carried out',
     description: 'worker-shutdown and intermittent-task are tried again while retries are left.',
     response: TaskStatusResponse,
-    errors: [...BODY, ...GONE_OR_CHANGED],
+    errors: ['InputValidationError', ...GONE_OR_CHANGED],
   })
   reportException(
     @TaskId() taskId: string,

@@ -66,7 +66,7 @@ export class TaskGroupsController {
     summary: 'Change the priority of the tasks of a group that have not ended',
     stability: 'experimental',
     response: GroupPriorityResponse,
-    errors: ['MalformedPayload', 'InputValidationError', 'InputTooLarge', 'ResourceNotFound'],
+    errors: ['InputValidationError', 'ResourceNotFound'],
   })
   changeTaskGroupPriority(
     @CallerOf() caller: Caller,

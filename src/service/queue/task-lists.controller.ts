@@ -29,8 +29,6 @@ function each(scope: string): ScopeTemplate {
 
 const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
-const BODY = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'] as const;
-
 const CREATE_TASKS = `All tasks are created in one transaction, or none is, and the refusal names \`tasks[<index>]\`. They may depend on one another in any
 order, but not in a circle, and on tasks that exist: 20 000 dependencies in all. Each is held to what createTask requires; a task that exists
 already by the same definition is answered as it is, so a request can be repeated. They become pending at one moment: between tasks of
@@ -48,7 +46,12 @@ export class TaskListsController {
 
   @Post('tasks')
   @RequireScopes(each('queue:get-task'))
-  @Operation({ summary: 'Get the definitions of many tasks', stability: 'experimental', response: DefinitionsResponse, errors: BODY })
+  @Operation({
+    summary: 'Get the definitions of many tasks',
+    stability: 'experimental',
+    response: DefinitionsResponse,
+    errors: ['InputValidationError'],
+  })
   tasks(
     @CallerOf() caller: Caller,
     @Payload() { taskIds }: TaskIdsRequest,
@@ -61,7 +64,12 @@ export class TaskListsController {
 
   @Post('tasks/status')
   @RequireScopes(each('queue:status'))
-  @Operation({ summary: 'Get the statuses of many tasks', stability: 'experimental', response: StatusesResponse, errors: BODY })
+  @Operation({
+    summary: 'Get the statuses of many tasks',
+    stability: 'experimental',
+    response: StatusesResponse,
+    errors: ['InputValidationError'],
+  })
   statuses(
     @CallerOf() caller: Caller,
     @Payload() { taskIds }: TaskIdsRequest,
@@ -79,7 +87,7 @@ export class TaskListsController {
     description: CREATE_TASKS,
     stability: 'experimental',
     response: CreateTasksResponse,
-    errors: [...BODY, 'InputError', 'RequestConflict'],
+    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
   })
   createTasks(@CallerOf() caller: Caller, @Payload() request: CreateTasksRequest): Promise<CreateTasksResponse> {
     return this.creation.createTasks(request, caller);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import { createDataSource } from '../src/service/postgres/data-source.js';
+import { createDataSource, poolOf } from '../src/service/postgres/data-source.js';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 
@@ -10,7 +10,7 @@ let sql: Sql;
 beforeAll(async () => {
   database = await createDatabase();
   dataSource = await createDataSource(database.url).initialize();
-  sql = new Sql(dataSource);
+  sql = new Sql(poolOf(dataSource));
 });
 afterAll(async () => {
   await dataSource.destroy();

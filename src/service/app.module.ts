@@ -16,6 +16,7 @@ import {
 } from './http/status.controller.js';
 import { Keys } from './keys.js';
 import { Bulletin } from './postgres/bulletin.js';
+import { HotSql } from './postgres/hot-sql.js';
 import { Housekeeper } from './postgres/housekeeper.js';
 import { Sql } from './postgres/sql.js';
 import { PurgeCacheModule } from './purge-cache/purge-cache.module.js';
@@ -27,6 +28,7 @@ export interface Foundations {
   keys: Keys;
   logger: Logger;
   sql: Sql;
+  hotSql: HotSql;
   bulletin: Bulletin;
 }
 
@@ -37,12 +39,13 @@ export interface Foundations {
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {
-  static on({ config, keys, logger, sql, bulletin }: Foundations): DynamicModule {
+  static on({ config, keys, logger, sql, hotSql, bulletin }: Foundations): DynamicModule {
     const foundations = [
       { provide: Config, useValue: config },
       { provide: Keys, useValue: keys },
       { provide: Logger, useValue: logger },
       { provide: Sql, useValue: sql },
+      { provide: HotSql, useValue: hotSql },
       { provide: Bulletin, useValue: bulletin },
       { provide: Housekeeper, useFactory: () => new Housekeeper(logger, config.sweepInterval) },
     ];

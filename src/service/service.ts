@@ -13,8 +13,9 @@ import { createOpenApiDocument } from './http/openapi.js';
 import { serveOpenApi } from './http/openapi-page.js';
 import { deriveKeys, type Keys, keptMasterKey } from './keys.js';
 import { Bulletin } from './postgres/bulletin.js';
-import { createDataSource } from './postgres/data-source.js';
+import { createDataSource, poolOf } from './postgres/data-source.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded-postgres.js';
+import { HotSql } from './postgres/hot-sql.js';
 import { migrate } from './postgres/migrate.js';
 import { Sql } from './postgres/sql.js';
 
@@ -50,12 +51,14 @@ export async function startService(config: Config): Promise<RunningService> {
     const dataSource = await connect(databaseUrl);
     undo.push(() => dataSource.destroy());
     await migrate(dataSource, databaseUrl);
-    const sql = new Sql(dataSource);
+    const sql = new Sql(poolOf(dataSource));
+    const hotSql = HotSql.on(databaseUrl);
+    undo.push(() => hotSql.close());
     await assertMasterKey(sql, keys);
     const bulletin = new Bulletin(databaseUrl);
     undo.push(() => bulletin.close());
     await bulletin.open();
-    const app = await createApp({ config, keys, logger: createLogger(config.logLevel), sql, bulletin });
+    const app = await createApp({ config, keys, logger: createLogger(config.logLevel), sql, hotSql, bulletin });
     undo.push(() => app.close());
     await listen(app, config);
     const url = (await app.getUrl()).replace(/\/\/(\[::1?\]|127\.0\.0\.1|0\.0\.0\.0)/, '//localhost');

@@ -22,6 +22,7 @@ async function generate(): Promise<Record<string, string>> {
     keys: deriveKeys('x'.repeat(32)),
     logger: createLogger('silent'),
     sql: nothing,
+    hotSql: nothing,
     bulletin: nothing,
   };
   const app = await createApp(foundations, true);

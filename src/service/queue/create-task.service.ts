@@ -1,10 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
 import type { Caller } from '../http/caller.js';
+import { HotSql } from '../postgres/hot-sql.js';
 import { isUniqueViolation, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
+import { Lane } from './lane.js';
 import { rankOf } from './priority.js';
+import { createTasks } from './sql/create-tasks.js';
 import { findDefinition } from './sql/find-definition.js';
 import { findGroup } from './sql/find-group.js';
 import { insertDependencies } from './sql/insert-dependencies.js';
@@ -16,10 +19,19 @@ import { assertSame, assertTakes, authorizedDefinition, dependenciesOf, type New
 import type { StoredDefinition } from './task-definition.js';
 import { statusOf } from './task-status.js';
 
+/** What is larger than ten ordinary definitions goes alone: others would wait for it. In characters. */
+const LARGEST_IN_COMPANY = 20_000;
+
 @Injectable()
 export class CreateTaskService {
+  private readonly lane = new Lane<NewTask, TaskRow>({
+    together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay]),
+    alone: (task) => this.insert(task),
+  });
+
   constructor(
     private readonly sql: Sql,
+    private readonly hot: HotSql,
     private readonly tasks: FindTask,
     private readonly desk: ClaimDesk,
     private readonly config: Config,
@@ -28,14 +40,15 @@ export class CreateTaskService {
   /** Creates the task. The same definition again answers its status; another one under the same id, or a sealed group, is a conflict. */
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
     const task = newTask(taskId, authorizedDefinition(taskId, request, caller), this.config);
-    return { status: statusOf(await this.insert(task)) };
+    const isSmall = task.definition.dependencies.length === 0 && task.json.length <= LARGEST_IN_COMPANY;
+    const row = (isSmall && (await this.lane.ask(task))) || (await this.insert(task));
+    if (row.state === 'pending') this.desk.announce(row.taskQueueId);
+    return { status: statusOf(row) };
   }
 
   private async insert(task: NewTask): Promise<TaskRow> {
     try {
-      const row = await this.tryInsert(task);
-      if (row.state === 'pending') this.desk.announce(row.taskQueueId);
-      return row;
+      return await this.tryInsert(task);
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
       const known = await this.sameAgain(task);
@@ -103,4 +116,22 @@ export class CreateTaskService {
     const [group] = await this.sql.query(findGroup, [definition.taskGroupId]);
     assertTakes(group, definition);
   }
+}
+
+function companyColumns(tasks: readonly NewTask[]): unknown[] {
+  const of = <T>(read: (task: NewTask['definition']) => T) => tasks.map(({ definition }) => read(definition));
+  return [
+    tasks.map(({ taskId }) => taskId),
+    tasks.map(({ json }) => json),
+    tasks.map(({ digest }) => digest),
+    of(({ scopes }) => JSON.stringify(scopes)),
+    of(({ retries }) => retries),
+    of(({ expires }) => expires),
+    of(({ taskQueueId }) => taskQueueId),
+    of(({ taskGroupId }) => taskGroupId),
+    of(({ schedulerId }) => schedulerId),
+    of(({ projectId }) => projectId),
+    of(({ priority }) => rankOf(priority)),
+    of(({ deadline }) => deadline),
+  ];
 }

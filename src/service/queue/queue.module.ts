@@ -3,6 +3,7 @@ import { FleetModule } from '../fleet/fleet.module.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
+import { LeaseRuns } from './claims/lease-runs.service.js';
 import { LendCredentials } from './claims/lend-credentials.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ControlTaskService } from './control-task.service.js';
@@ -34,6 +35,7 @@ import { TaskListsController } from './task-lists.controller.js';
     TaskGroupService,
     ControlTaskService,
     ClaimDesk,
+    LeaseRuns,
     ClaimWorkService,
     ClaimTaskService,
     ReclaimTaskService,

@@ -1,17 +1,11 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { Config } from '../../config.js';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
-import { type Runner, Sql } from '../../postgres/sql.js';
-import { type ClaimedRow, claimRuns } from '../sql/claim-runs.js';
-import { findClaimsByKey } from '../sql/find-claims-by-key.js';
+import { Sql } from '../../postgres/sql.js';
+import type { ClaimedRow } from '../sql/claim-runs.js';
 import { findQueuesWithWork } from '../sql/find-queues-with-work.js';
-import { lockClaimKey } from '../sql/lock-claim-key.js';
-
-export interface Worker {
-  workerGroup: string;
-  workerId: string;
-}
+import { type Lease, LeaseRuns, type Place, type Worker } from './lease-runs.service.js';
+import { Watermark } from './watermark.js';
 
 interface Request {
   worker: Worker;
@@ -32,6 +26,7 @@ interface Line {
   serving: boolean;
   /** The last look found nothing left, and nobody has said otherwise since. */
   empty: boolean;
+  watermark: Watermark;
   usedAt: number;
 }
 
@@ -55,7 +50,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly sql: Sql,
     private readonly bulletin: Bulletin,
     private readonly quarantine: Quarantine,
-    private readonly config: Config,
+    private readonly leasing: LeaseRuns,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -138,7 +133,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   private line(taskQueueId: string): Line {
     const known = this.lines.get(taskQueueId);
     if (known) return known;
-    const line: Line = { waiting: new Set(), serving: false, empty: false, usedAt: Date.now() };
+    const line: Line = { waiting: new Set(), serving: false, empty: false, watermark: new Watermark(), usedAt: Date.now() };
     this.lines.set(taskQueueId, line);
     return line;
   }
@@ -159,7 +154,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
       if (batch.length === 0) break;
       line.empty = true; // before looking, so that a hint that comes meanwhile is not lost
       for (const request of batch) request.look = 'under way';
-      const satisfied = await this.look(taskQueueId, batch);
+      const satisfied = await this.look(taskQueueId, line.watermark, batch);
       for (const request of batch) request.look = 'done';
       if (satisfied) line.empty = false;
       for (const request of line.waiting) if (request.over && request.look === 'done') request.give([]);
@@ -174,35 +169,13 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /** Whether everybody got all they asked for, or all that fits into one answer, so that there may be more. */
-  private async look(taskQueueId: string, batch: Request[]): Promise<boolean> {
+  private async look(taskQueueId: string, watermark: Watermark, batch: Request[]): Promise<boolean> {
     const plain = batch.filter((request) => !request.key);
-    const looks = batch.filter((request) => request.key).map((request) => hand([request], this.leaseOnce(taskQueueId, request)));
-    if (plain.length > 0) looks.push(hand(plain, this.lease(taskQueueId, plain)));
+    const looks = batch.flatMap((request) =>
+      request.key ? [hand([request], this.leasing.leaseOnce(taskQueueId, watermark, request.key, placesOf(request)))] : [],
+    );
+    if (plain.length > 0) looks.push(hand(plain, this.leasing.lease(taskQueueId, watermark, plain.flatMap(placesOf))));
     return (await Promise.all(looks)).every((satisfied) => satisfied);
-  }
-
-  private lease(taskQueueId: string, requests: Request[], runner: Runner = this.sql): Promise<ClaimedRow[]> {
-    const { claimTimeout, deadlineDelay } = this.config;
-    const wanted = requests.map((request) => request.wanted);
-    return runner.query(claimRuns, [
-      taskQueueId,
-      requests.map(({ worker }) => worker.workerGroup),
-      requests.map(({ worker }) => worker.workerId),
-      wanted,
-      wanted.reduce((sum, one) => sum + one, 0),
-      claimTimeout,
-      deadlineDelay,
-      requests.map(({ key }) => key ?? null),
-    ]);
-  }
-
-  /** A request with a key: what the key holds already, or else new runs; two at once with one key take turns. */
-  private leaseOnce(taskQueueId: string, request: Request): Promise<ClaimedRow[]> {
-    return this.sql.transaction(async (runner) => {
-      await runner.query(lockClaimKey, [request.key]);
-      const held = await runner.query(findClaimsByKey, [request.key]);
-      return held.length > 0 ? held : this.lease(taskQueueId, [request], runner);
-    });
   }
 
   /** The database is back: whose look failed gets another one, be it only for what its key holds already. */
@@ -234,14 +207,22 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Gives each request its rows; whether there may be more for others. A failure is remembered with these requests alone. */
-async function hand(requests: Request[], leased: Promise<ClaimedRow[]>): Promise<boolean> {
+function placesOf({ worker, key, wanted }: Request): Place[] {
+  return Array.from({ length: wanted }, () => ({ worker, key }));
+}
+
+/** Gives each request the runs of its places; whether there may be more for others. A failure is remembered with these requests alone. */
+async function hand(requests: Request[], leased: Promise<Lease>): Promise<boolean> {
   try {
-    const rows = await leased;
-    const given = requests.map((request, index) => [request, rows.filter((row) => row.request === index + 1)] as const);
-    for (const request of requests) request.failure = undefined;
-    for (const [request, mine] of given) if (mine.length > 0) request.give(mine);
-    return rows.some(({ more }) => more) || given.every(([request, mine]) => mine.length >= request.wanted);
+    const { rows, mayBeMore } = await leased;
+    const holders = requests.flatMap((request) => Array<Request>(request.wanted).fill(request));
+    const given = new Map<Request, ClaimedRow[]>(requests.map((request) => [request, []]));
+    for (const row of rows) given.get(holders[row.place] as Request)?.push(row);
+    for (const [request, runs] of given) {
+      request.failure = undefined;
+      if (runs.length > 0) request.give(runs);
+    }
+    return mayBeMore;
   } catch (error) {
     for (const request of requests) request.failure = error;
     return false;

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { Lane } from './lane.js';
+
+const soon = () => new Promise((done) => setTimeout(done));
+const of = (taskId: string) => ({ taskId });
+
+/** A lane whose statements end when they are told to. */
+function laneOf({ fails = false, knows = (_: string): boolean => true } = {}) {
+  const batches: string[] = [];
+  const alone: string[] = [];
+  const ends: (() => void)[] = [];
+  const lane = new Lane<{ taskId: string }, { taskId: string; how: string }>({
+    together: async (asked) => {
+      batches.push(asked.map(({ taskId }) => taskId).join(''));
+      await new Promise<void>((end) => ends.push(end));
+      if (fails) throw new Error('lost');
+      return asked.filter(({ taskId }) => knows(taskId)).map(({ taskId }) => ({ taskId, how: 'together' }));
+    },
+    alone: async ({ taskId }) => {
+      alone.push(taskId);
+      if (taskId === '!') throw new Error('refused');
+      return taskId === '?' ? undefined : { taskId, how: 'alone' };
+    },
+  });
+  const end = async () => {
+    ends.shift()?.();
+    await soon();
+  };
+  return { lane, batches, alone, end };
+}
+
+describe('Lane', () => {
+  it('a lone request goes at once, and so does a second; who comes then goes together with the others', async () => {
+    const { lane, batches, end } = laneOf();
+    const answers = ['a', 'b', 'c', 'd', 'e'].map((one) => lane.ask(of(one)));
+    expect(batches).toEqual(['a', 'b']);
+    await end();
+    expect(batches).toEqual(['a', 'b', 'cde']);
+    await end();
+    await end();
+    expect((await Promise.all(answers)).map((row) => `${row?.taskId} ${row?.how}`)).toEqual(
+      ['a', 'b', 'c', 'd', 'e'].map((id) => `${id} together`),
+    );
+  });
+
+  it('two of one task never share a statement, and keep their order', async () => {
+    const { lane, batches, end } = laneOf();
+    for (const one of ['x', 'y', 'a', 'a', 'b']) lane.ask(of(one));
+    for (let n = 0; n < 3; n++) await end();
+    expect(batches).toEqual(['x', 'y', 'ab', 'a']);
+  });
+
+  it('who has no row together is asked alone, and holds up nobody', async () => {
+    const { lane, batches, alone, end } = laneOf({ knows: (one) => one === 'a' });
+    const [a, b, none, bad] = ['a', 'b', '?', '!'].map((one) => lane.ask(of(one)));
+    const refused = expect(bad).rejects.toThrow('refused');
+    for (let n = 0; n < 3; n++) await end();
+    expect(await Promise.all([a, b, none])).toEqual([{ taskId: 'a', how: 'together' }, { taskId: 'b', how: 'alone' }, undefined]);
+    await refused;
+    expect([alone, batches]).toEqual([
+      ['b', '?', '!'],
+      ['a', 'b', '?!'],
+    ]);
+  });
+
+  it('after a statement that failed, each is asked alone, and the lane goes on', async () => {
+    const { lane, alone, end } = laneOf({ fails: true });
+    const answers = ['a', 'b', 'c'].map((one) => lane.ask(of(one)));
+    for (let n = 0; n < 3; n++) await end();
+    expect((await Promise.all(answers)).map((row) => row?.how)).toEqual(['alone', 'alone', 'alone']);
+    expect(alone).toEqual(['a', 'b', 'c']);
+  });
+
+  it('everybody is answered once, by the own row, in statements of at most 64', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: 200 }), { maxLength: 300 }), async (numbers) => {
+        const sizes: number[] = [];
+        const lane = new Lane({
+          together: async (asked: readonly { taskId: string }[]) => {
+            sizes.push(asked.length);
+            expect(new Set(asked.map(({ taskId }) => taskId)).size).toBe(asked.length);
+            await soon();
+            return asked.filter(({ taskId }) => Number(taskId) % 3 > 0).toReversed();
+          },
+          alone: async (asked) => asked,
+        });
+        const answers = await Promise.all(numbers.map((one) => lane.ask(of(`${one}`))));
+        expect(answers.map((row) => Number(row?.taskId))).toEqual(numbers);
+        expect(Math.max(0, ...sizes)).toBeLessThanOrEqual(64);
+        expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(numbers.length);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

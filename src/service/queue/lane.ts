@@ -1,0 +1,64 @@
+interface OfTask {
+  taskId: string;
+}
+
+export interface LaneOptions<Asked extends OfTask, Row extends OfTask> {
+  /** One statement for several tasks, which waits for nobody's lock. Who gets no row of it is asked about alone; all, if it throws. */
+  together(asked: readonly Asked[]): Promise<Row[]>;
+  /** The last word about one; it may take its time. */
+  alone(asked: Asked): Promise<Row | undefined>;
+}
+
+interface Waiting<Asked, Row> {
+  asked: Asked;
+  settle(row: Row | Promise<Row | undefined>): void;
+}
+
+/** One statement in flight keeps Postgres busy, the second bridges the way there and back; more would only make them smaller. */
+const AT_ONCE = 2;
+const MOST_TOGETHER = 64;
+
+/**
+ * Requests of one kind that come while statements are under way share the next one: its start, its round trip and its commit are paid
+ * once (alone, a reclaim costs Postgres 425 µs; in a company of 32, 42 µs). A lone request is never delayed, and none waits for the
+ * lock that another one waits for.
+ */
+export class Lane<Asked extends OfTask, Row extends OfTask> {
+  private waiting: Waiting<Asked, Row>[] = [];
+  private underWay = 0;
+
+  constructor(private readonly options: LaneOptions<Asked, Row>) {}
+
+  /** The row; none if even alone there is none. Rejects with what `alone` throws. */
+  ask(asked: Asked): Promise<Row | undefined> {
+    return new Promise((settle) => {
+      this.waiting.push({ asked, settle });
+      this.go();
+    });
+  }
+
+  private async go(): Promise<void> {
+    if (this.underWay === AT_ONCE || this.waiting.length === 0) return;
+    const company = this.next();
+    this.underWay++;
+    const rows = await this.options.together(company.map(({ asked }) => asked)).catch((): Row[] => []);
+    this.underWay--;
+    this.go();
+    const found = new Map(rows.map((row) => [row.taskId, row]));
+    for (const { asked, settle } of company) settle(found.get(asked.taskId) ?? this.options.alone(asked));
+  }
+
+  /** In the order they came; the second one of a task stays for later. */
+  private next(): Waiting<Asked, Row>[] {
+    const taskIds = new Set<string>();
+    const rest: Waiting<Asked, Row>[] = [];
+    const next = this.waiting.filter((one) => {
+      const goes = taskIds.size < MOST_TOGETHER && !taskIds.has(one.asked.taskId);
+      if (goes) taskIds.add(one.asked.taskId);
+      else rest.push(one);
+      return goes;
+    });
+    this.waiting = rest;
+    return next;
+  }
+}

@@ -1,0 +1,27 @@
+import { statement } from '../../postgres/sql.js';
+import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
+
+/**
+ * Extends leases that are still held: extend-claim for several at once. It waits for nobody: a row that somebody else has locked, or
+ * changed since this statement began, is passed over like one whose lease is lost, and extend-claim is to be asked about it.
+ * $1 task_ids, $2 run_ids, $3 lease in seconds
+ */
+export const extendClaims = statement<TaskRow & { scopes: string[] }>(
+  'extend-claims',
+  `
+with held as materialized (
+  select task.ctid as at
+    from unnest($1::text[], $2::smallint[]) as asked (task_id, run_id)
+         join task on task.task_id = asked.task_id and task.run_id = asked.run_id
+   where task.state::text = 'running' and task.taken_until > now() and task.deadline > now()
+     for no key update of task skip locked
+), task as (
+  update task
+     set taken_until = greatest(task.taken_until, now() + make_interval(secs => $3))
+    from held
+   where task.ctid = held.at
+  returning task.*
+)
+select ${TASK_COLUMNS}, task_definition.scopes
+  from task join task_definition using (task_id)`,
+);

@@ -1,141 +1,97 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createLeaseholdClient } from '../../src/client/client.js';
-import type { Credentials } from '../../src/credentials/ext.js';
-import { slugid } from '../../src/credentials/slugid.js';
-import { Latencies, LOAD_SCOPES, Load } from './load.js';
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { type Options, readOptions } from './options.js';
+import { table, tables } from './report.js';
+import { type Row, rounded } from './row.js';
+import { batches } from './scenarios/batches.js';
+import { creates } from './scenarios/creates.js';
+import { cycles } from './scenarios/cycles.js';
+import { idlePolls } from './scenarios/idle-polls.js';
+import { pending } from './scenarios/pending.js';
+import { replicas } from './scenarios/replicas.js';
+import type { Scenario } from './scenarios/scenario.js';
+import { snapshot } from './scenarios/snapshot.js';
+import { soak } from './scenarios/soak.js';
+import { wakeUp } from './scenarios/wake-up.js';
+import { Stage } from './stage.js';
+import { type Verdict, verdicts } from './targets.js';
 
 /*
- * `npm run bench`: starts the service as users do (its own process, embedded Postgres with fsync on, or DATABASE_URL) and
- * measures creates, one by one and in batches, and whole cycles: claimWork, one reclaimTask, reportCompleted, the last two with the credentials that were
- * lent. Prints a table and writes bench.json. Read ratios between rows of one run: machines differ, and this one shares its
- * cores with the load.
+ * `npm run bench [-- --quick] [-- --json] [-- scenario …]`: measures the service as users run it, against the floor of what the same
+ * Postgres gives in the same run. Prints tables in Markdown and writes bench.json. How to read it: docs/performance.md.
  */
 
-const TASKS = Number(process.env.BENCH_TASKS ?? 2_000);
-const CONCURRENCIES = [1, 8, 32];
-const BATCHES = [1, 8];
-const MOST_IN_A_BATCH = 3_000;
+const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
+const ON_REQUEST = [soak];
 
-interface Row {
-  what: string;
-  concurrency: number;
-  batch: number;
-  perSecond: number;
-  [call: string]: number | string | { p50: number; p99: number };
+interface Machine {
+  cores: number;
+  node: string;
+  postgres: string;
+  quick: boolean;
 }
 
 async function main(): Promise<void> {
-  const service = await startProcess();
-  const rows: Row[] = [];
+  const options = readOptions();
+  const scenarios = chosen(options);
+  const stage = await Stage.open(options);
+  process.once('exit', () => stage.kill());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stage.close().finally(() => process.exit(130)));
   try {
-    for (const concurrency of CONCURRENCIES) {
-      for (const batch of BATCHES) {
-        const queue = `bench/c${concurrency}-b${batch}`;
-        const load = new Load(service.url, service.credentials, concurrency);
-        rows.push(await creates(load, queue, concurrency, rows.length === 0 ? TASKS / 4 : TASKS));
-        rows.push(await cycles(load, queue, concurrency, batch));
-        load.close();
-      }
-    }
-    for (const dependencies of [0, 4]) rows.push(await batches(new Load(service.url, service.credentials, 1), dependencies));
+    const { rows, problems } = await measured(stage, scenarios);
+    report(stage, rows);
+    for (const problem of problems) console.error(problem);
+    process.exitCode = problems.length > 0 ? 1 : 0;
   } finally {
-    await service.stop();
+    await stage.close();
   }
-  console.table(rows.slice(2).map((row) => flat(row))); // the first pair warms up
-  writeFileSync('bench.json', `${JSON.stringify(rows, null, 2)}\n`);
 }
 
-async function creates(load: Load, queue: string, concurrency: number, count: number): Promise<Row> {
-  const create = new Latencies();
-  let left = count;
-  const seconds = await timed(concurrency, async () => {
-    while (left-- > 0) await create.time(() => load.createTask(queue));
-  });
-  return { what: 'create', concurrency, batch: 1, perSecond: Math.round(count / seconds), create: create.summary() };
+function chosen({ scenarios }: Options): Scenario[] {
+  const all = [...SCENARIOS, ...ON_REQUEST];
+  const unknown = scenarios.filter((name) => !all.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
+  return scenarios.length === 0 ? SCENARIOS : all.filter(({ name }) => scenarios.includes(name));
 }
 
-/** Five requests, each of as many tasks as one may create. */
-async function batches(load: Load, dependencies: number): Promise<Row> {
-  const create = new Latencies();
-  const seconds = await timed(1, async () => {
-    for (let n = 0; n < 5; n++) await create.time(() => load.createTasks(`bench/d${dependencies}`, MOST_IN_A_BATCH, dependencies));
-  });
-  load.close();
-  const perSecond = Math.round((5 * MOST_IN_A_BATCH) / seconds);
-  return { what: `${dependencies} edges a task`, concurrency: 1, batch: MOST_IN_A_BATCH, perSecond, create: create.summary() };
-}
-
-async function cycles(load: Load, queue: string, concurrency: number, batch: number): Promise<Row> {
-  const [claim, reclaim, complete] = [new Latencies(), new Latencies(), new Latencies()];
-  let done = 0;
-  const seconds = await timed(concurrency, async (worker) => {
-    for (;;) {
-      const claims = await claim.time(() => load.claimWork(queue, `w${worker}`, batch));
-      if (claims.length === 0) return;
-      for (const held of claims) {
-        const fresh = await reclaim.time(() => load.run<{ credentials: Credentials }>(held, 'reclaim', held.credentials));
-        await complete.time(() => load.run(held, 'completed', fresh.credentials));
-        done++;
-      }
+/** A scenario that fails does not keep the others from being measured. */
+async function measured(stage: Stage, scenarios: readonly Scenario[]): Promise<{ rows: Row[]; problems: string[] }> {
+  const rows: Row[] = [];
+  const problems: string[] = [];
+  for (const [index, scenario] of scenarios.entries()) {
+    const began = performance.now();
+    const progress = (step: string) => tell(`[${index + 1}/${scenarios.length}] ${scenario.name}: ${step}`);
+    try {
+      rows.push(...(await scenario.run(stage, progress)));
+      progress(`done in ${Math.round((performance.now() - began) / 1000)} s`);
+    } catch (error) {
+      problems.push(`${scenario.name} could not be measured: ${(error as Error).stack}`);
     }
-  });
-  return {
-    what: 'cycle',
-    concurrency,
-    batch,
-    perSecond: Math.round(done / seconds),
-    claim: claim.summary(),
-    reclaim: reclaim.summary(),
-    complete: complete.summary(),
-  };
+  }
+  return { rows, problems };
 }
 
-async function timed(concurrency: number, work: (worker: number) => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await Promise.all(Array.from({ length: concurrency }, (_, worker) => work(worker)));
-  return (performance.now() - start) / 1000;
-}
-
-function flat(row: Row): Record<string, string | number> {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [name, typeof value === 'object' ? `${value.p50} / ${value.p99} ms` : value]),
+function report(stage: Stage, rows: readonly Row[]): void {
+  const { options, server, mostMemory } = stage;
+  const machine: Machine = { cores: cpus().length, node: process.version, postgres: server.version, quick: options.quick };
+  const targets = verdicts(rows, mostMemory);
+  const json = JSON.stringify(
+    { at: new Date().toISOString(), machine, mostMemoryMegabytes: rounded(mostMemory, 0), rows, targets },
+    null,
+    2,
   );
+  writeFileSync('bench.json', `${json}\n`);
+  console.log(options.json ? json : readable(machine, rows, targets));
 }
 
-async function startProcess() {
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'leasehold-bench-'));
-  const main = path.join(import.meta.dirname, '../../src/service/main.js');
-  const env = { ...process.env, PORT: '0', HOST: '127.0.0.1', DATA_DIR: dataDir, LOG_LEVEL: 'warn', CLAIM_POLL: '0', STATIC_CLIENTS: '' };
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  await new Promise<void>((ready, failed) => {
-    child.stdout.on('data', (text) => String(text).includes('is ready') && ready());
-    child.once('exit', (code) => failed(new Error(`the service ended with ${code}`)));
-  });
-  const file = readFileSync(path.join(dataDir, 'credentials.env'), 'utf8');
-  const exported = (name: string) => new RegExp(`^export TASKCLUSTER_${name}=(.*)$`, 'm').exec(file)?.[1] ?? '';
-  const stop = async () => {
-    const ended = new Promise((done) => child.once('exit', done));
-    child.kill('SIGTERM');
-    await ended;
-    rmSync(dataDir, { recursive: true, force: true });
-  };
-  const url = exported('ROOT_URL').replace('localhost', '127.0.0.1');
-  const first = { clientId: exported('CLIENT_ID'), accessToken: exported('ACCESS_TOKEN') };
-  return { url, credentials: await clientOf(url, first), stop };
+function readable(machine: Machine, rows: readonly Row[], targets: readonly Verdict[]): string {
+  const { cores, node, postgres, quick } = machine;
+  const heading = `${cores} cores, Node ${node}, Postgres ${postgres}${quick ? ', --quick: too short to be quoted' : ''}`;
+  return [`\n${heading}`, tables(rows), '### targets', table(targets)].join('\n\n');
 }
 
-/** What is measured is what a narrow client waits for, not one that may do anything. */
-async function clientOf(rootUrl: string, first: Credentials): Promise<Credentials> {
-  const admin = createLeaseholdClient({ rootUrl, credentials: () => first });
-  const clientId = `bench/${slugid()}`;
-  const expires = new Date(Date.now() + 86_400_000).toISOString();
-  const body = { expires, description: 'made by the bench', deleteOnExpiration: true, scopes: LOAD_SCOPES };
-  const { data, error } = await admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path: { clientId } }, body });
-  if (!data) throw new Error(error.message);
-  return { clientId, accessToken: data.accessToken };
+function tell(line: string): void {
+  console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
 }
 
 await main();

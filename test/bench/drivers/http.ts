@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import { type Dispatcher, Pool } from 'undici';
+import type { Credentials } from '../../../src/credentials/ext.js';
+import { headerMac } from '../../../src/credentials/hawk.js';
+import { slugid } from '../../../src/credentials/slugid.js';
+import type { Driver, Held } from './driver.js';
+
+const TASK_SCOPES = ['bench:read:one', 'secrets:get:project/bench/*'];
+
+/** What is measured is a narrow client, not one that may do anything. Reclaims and reports are made with what was lent. */
+export const LOAD_CLIENT = {
+  clientId: 'static/bench',
+  accessToken: 'token-of-the-load-0123456789abcdef',
+  description: 'the load of the bench',
+  scopes: [
+    ...TASK_SCOPES,
+    ...['queue:create-task:lowest:bench/*', 'queue:create-task:project:none', 'queue:scheduler-id:-'],
+    ...['queue:claim-work:bench/*', 'queue:worker-id:bench/*'],
+  ],
+};
+
+interface Claim {
+  status: { taskId: string };
+  runId: number;
+  credentials: Credentials;
+}
+
+/**
+ * Speaks Hawk over connections that stay open, one call at a time on each, and spends as little as it can: it takes its CPU from the
+ * service. Only answers that hold credentials are parsed. With several URLs (replicas) worker n calls the n-th of them.
+ */
+export class HttpDriver implements Driver {
+  private readonly services: Service[];
+  private readonly task: Buffer;
+
+  constructor(
+    urls: readonly string[],
+    private readonly taskQueueId: string,
+    connections: number,
+  ) {
+    this.services = urls.map((url) => new Service(url, connections));
+    this.task = Buffer.from(JSON.stringify(task(taskQueueId, slugid())));
+  }
+
+  async create(worker: number): Promise<void> {
+    await this.createTask(worker);
+  }
+
+  async createTask(worker: number): Promise<string> {
+    const taskId = slugid();
+    await this.service(worker).call('PUT', `task/${taskId}`, LOAD_CLIENT, this.task);
+    return taskId;
+  }
+
+  /** As many tasks as one request may hold, each of which depends on up to so many before it. */
+  createTasks(count: number, dependencies: number): Promise<string> {
+    const taskIds = Array.from({ length: count }, () => slugid());
+    const group = slugid();
+    const before = (index: number) => taskIds.slice(Math.max(0, index - dependencies), index);
+    const tasks = taskIds.map((taskId, index) => ({ taskId, task: { ...task(this.taskQueueId, group), dependencies: before(index) } }));
+    return this.service(0).call('POST', 'tasks/create', LOAD_CLIENT, Buffer.from(JSON.stringify({ tasks })));
+  }
+
+  async claim(worker: number, wanted: number): Promise<Held[]> {
+    const body = `{"workerGroup":"bench","workerId":"w${worker}","tasks":${wanted}}`;
+    const path = `claim-work/${encodeURIComponent(this.taskQueueId)}`;
+    const { tasks } = JSON.parse(await this.service(worker).call('POST', path, LOAD_CLIENT, Buffer.from(body))) as { tasks: Claim[] };
+    return tasks.map(({ status: { taskId }, runId, credentials }) => ({ taskId, runId, credentials }));
+  }
+
+  async reclaim(worker: number, held: Held): Promise<Held> {
+    const { credentials } = JSON.parse(await this.report(worker, held, 'reclaim')) as Claim;
+    return { ...held, credentials };
+  }
+
+  async complete(worker: number, held: Held): Promise<void> {
+    await this.report(worker, held, 'completed');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.services.map((service) => service.close()));
+  }
+
+  private report(worker: number, { taskId, runId, credentials }: Held, verb: string): Promise<string> {
+    if (!credentials) throw new Error('nothing was lent for this run');
+    return this.service(worker).call('POST', `task/${taskId}/runs/${runId}/${verb}`, credentials);
+  }
+
+  private service(worker: number): Service {
+    return this.services[worker % this.services.length]!;
+  }
+}
+
+/** 2 kB, as an ordinary definition. */
+function task(taskQueueId: string, taskGroupId: string): Record<string, unknown> {
+  const from = Date.now();
+  const after = (hours: number) => new Date(from + hours * 3_600_000).toISOString();
+  const metadata = { name: 'bench', description: 'a task of the bench', owner: 'bench@example.com', source: 'https://example.com/bench' };
+  const payload = { command: ['/bin/sh', '-c', 'true'], env: { DATA: 'x'.repeat(1_350) } };
+  return { taskQueueId, taskGroupId, created: after(0), deadline: after(4), expires: after(24), scopes: TASK_SCOPES, payload, metadata };
+}
+
+class Service {
+  private readonly pool: Pool;
+  private readonly host: string;
+  private readonly port: number;
+  private readonly prefix = randomBytes(4).toString('hex');
+  private nonce = 0;
+
+  constructor(url: string, connections: number) {
+    const { hostname, port } = new URL(url);
+    this.host = hostname;
+    this.port = Number(port);
+    this.pool = new Pool(url, { connections, pipelining: 1 });
+  }
+
+  /** The body of the answer; anything but a 200 is an error. */
+  call(method: 'POST' | 'PUT', path: string, credentials: Credentials, body?: Buffer): Promise<string> {
+    const resource = `/api/queue/v1/${path}`;
+    const headers = ['authorization', this.sign(method, resource, credentials)];
+    if (body) headers.push('content-type', 'application/json');
+    return new Promise((resolve, reject) => {
+      this.pool.dispatch({ method, path: resource, headers, body: body ?? null }, new Answer(`${method} ${path}`, resolve, reject));
+    });
+  }
+
+  close(): Promise<void> {
+    return this.pool.destroy();
+  }
+
+  private sign(method: string, resource: string, { clientId, accessToken, certificate }: Credentials): string {
+    const ts = String(Math.floor(Date.now() / 1000));
+    const nonce = this.prefix + (this.nonce++).toString(36);
+    // the certificate is JSON text already: no need to parse it to put it into JSON
+    const ext = certificate && Buffer.from(`{"certificate":${certificate}}`).toString('base64');
+    const request = { method, resource, host: this.host, port: this.port };
+    const mac = headerMac(accessToken, request, { id: clientId, ts, nonce, ...(ext ? { ext } : {}) });
+    return `Hawk id="${clientId}", ts="${ts}", nonce="${nonce}"${ext ? `, ext="${ext}"` : ''}, mac="${mac}"`;
+  }
+}
+
+/** undici's own `request` makes a stream of each answer; a handler that gathers the parts costs half. */
+class Answer implements Dispatcher.DispatchHandler {
+  private readonly parts: Buffer[] = [];
+  private status = 0;
+
+  constructor(
+    private readonly what: string,
+    private readonly resolve: (body: string) => void,
+    private readonly reject: (error: Error) => void,
+  ) {}
+
+  onRequestStart(): void {}
+
+  onResponseStart(_controller: unknown, status: number): void {
+    this.status = status;
+  }
+
+  onResponseData(_controller: unknown, part: Buffer): void {
+    this.parts.push(part);
+  }
+
+  onResponseEnd(): void {
+    const body = this.parts.length === 1 ? this.parts[0]!.toString() : Buffer.concat(this.parts).toString();
+    if (this.status === 200) this.resolve(body);
+    else this.reject(new Error(`${this.what}: ${this.status} ${body.slice(0, 300)}`));
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    this.reject(error);
+  }
+}

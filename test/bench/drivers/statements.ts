@@ -1,0 +1,46 @@
+import { claimRuns } from '../../../src/service/queue/sql/claim-runs.js';
+import { extendClaim } from '../../../src/service/queue/sql/extend-claim.js';
+import { resolveRun } from '../../../src/service/queue/sql/resolve-run.js';
+import type { Driver, Held } from './driver.js';
+import { SqlWorkers } from './sql-workers.js';
+
+const LEASE_SECONDS = 1200;
+const DEADLINE_DELAY_SECONDS = 60;
+
+/** The service's own statements, one a call, without the service: what events and the rest of a task's row cost over the floor. */
+export class StatementsDriver implements Driver {
+  private constructor(
+    private readonly sql: SqlWorkers,
+    private readonly taskQueueId: string,
+  ) {}
+
+  static async connect(url: string, taskQueueId: string, workers: number): Promise<StatementsDriver> {
+    return new StatementsDriver(await SqlWorkers.connect(url, workers), taskQueueId);
+  }
+
+  /** Tasks are created through the service. */
+  create(): Promise<void> {
+    return Promise.reject(new Error('not measured'));
+  }
+
+  async claim(worker: number, wanted: number): Promise<Held[]> {
+    const asked = [[`bench`], [`w${worker}`], [wanted], wanted];
+    const rows = await this.sql.query(worker, claimRuns, [this.taskQueueId, ...asked, LEASE_SECONDS, DEADLINE_DELAY_SECONDS, [null]]);
+    return rows.map(({ taskId, runId }) => ({ taskId, runId: runId ?? 0 }));
+  }
+
+  async reclaim(worker: number, held: Held): Promise<Held> {
+    const rows = await this.sql.query(worker, extendClaim, [held.taskId, held.runId, LEASE_SECONDS]);
+    if (rows.length === 0) throw new Error('the reclaim found no lease');
+    return held;
+  }
+
+  async complete(worker: number, held: Held): Promise<void> {
+    const rows = await this.sql.query(worker, resolveRun, [held.taskId, held.runId, 'completed', 'completed']);
+    if (rows.length === 0) throw new Error('the report found no lease');
+  }
+
+  close(): Promise<void> {
+    return this.sql.close();
+  }
+}

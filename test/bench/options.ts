@@ -1,0 +1,39 @@
+import { parseArgs } from 'node:util';
+
+export interface Options {
+  quick: boolean;
+  json: boolean;
+  /** Names of scenarios; empty: those of the default run. */
+  scenarios: string[];
+  /** A row is the median of so many rounds … */
+  rounds: number;
+  /** … of so many seconds of load. */
+  roundSeconds: number;
+  /** A snapshot is held open so long; measured is as long before and after. */
+  snapshotSeconds: number;
+  soakSeconds: number;
+  /** Pending tasks of a queue. */
+  pending: number[];
+  wakeUps: number;
+  idleSeconds: number;
+}
+
+export function readOptions(): Options {
+  const { values, positionals } = parseArgs({
+    options: { quick: { type: 'boolean' }, json: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const quick = values.quick ?? process.env.BENCH_QUICK === '1';
+  return {
+    quick,
+    json: values.json ?? false,
+    scenarios: positionals,
+    rounds: quick ? 1 : 3,
+    roundSeconds: quick ? 1 : 1.2,
+    snapshotSeconds: quick ? 5 : 60,
+    soakSeconds: Number(process.env.BENCH_SOAK ?? 600),
+    pending: quick ? [1_000, 20_000] : [1_000, 100_000, 1_000_000],
+    wakeUps: quick ? 40 : 150,
+    idleSeconds: quick ? 3 : 25,
+  };
+}

@@ -1,0 +1,18 @@
+import type { Row } from '../row.js';
+import type { Stage } from '../stage.js';
+
+/** One thing that is measured. `progress` is told what is about to happen. */
+export interface Scenario {
+  name: string;
+  run(stage: Stage, progress: (step: string) => void): Promise<Row[]>;
+}
+
+export const CONCURRENCIES = [1, 8, 32];
+export const BATCHES = [1, 8];
+export const WARM_UP_SECONDS = 0.3;
+
+/** No bound on the number of tasks, as a number that can be sent to the generator. */
+export const UNBOUNDED = 1e9;
+
+/** Where many things would do, the strictest: little is coalesced, and Postgres is busy already. */
+export const STEADY = { concurrency: 8, batch: 1 };

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { perSecond, type Row, rounded } from '../row.js';
+import type { Deployment, Stage } from '../stage.js';
+import { type Scenario, STEADY, WARM_UP_SECONDS } from './scenario.js';
+
+/** How many cycles were done after so many seconds. */
+interface Tick {
+  at: number;
+  done: number;
+}
+
+const WINDOW_SECONDS = 5;
+const PROBE = 12_000;
+
+/**
+ * Cycles without a break: as they are, then under a snapshot that somebody else holds open, so that no dead row can be cleaned away,
+ * then after it was let go, in windows of 5 s. The rate may fall as long as it is held: what counts is its last quarter.
+ */
+export const snapshot: Scenario = {
+  name: 'snapshot',
+  async run(stage, progress) {
+    const deployment = await stage.deploy();
+    try {
+      return rowsOf(await ticks(stage, deployment, progress), stage.options.snapshotSeconds);
+    } finally {
+      await stage.remove(deployment);
+    }
+  },
+};
+
+async function ticks(stage: Stage, deployment: Deployment, progress: (step: string) => void): Promise<Tick[]> {
+  const phase = stage.options.snapshotSeconds;
+  const over = { driver: 'http' as const, urls: [deployment.services[0]!.url] };
+  const base = { kind: 'cycles' as const, over, ...STEADY, warmUpSeconds: WARM_UP_SECONDS };
+  progress('tasks are made');
+  const taken = { taskQueueId: await stage.fillQueue(deployment, PROBE), seconds: 2, tasks: PROBE };
+  const tasks = Math.ceil(perSecond(await stage.perform({ ...base, ...taken })) * phase * 3 * 1.4);
+  const taskQueueId = await stage.fillQueue(deployment, tasks);
+  await stage.server.checkpoint();
+  const seen: Tick[] = [{ at: 0, done: 0 }];
+  let phases: Promise<void> | undefined;
+  await stage.perform(
+    { ...base, taskQueueId, seconds: phase * 3, tasks },
+    {
+      measuring: () => {
+        phases = hold(deployment.database.url, phase, progress);
+      },
+      progress: (done, at) => seen.push({ at, done }),
+    },
+  );
+  await phases;
+  return seen;
+}
+
+async function hold(url: string, phase: number, progress: (step: string) => void): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'leasehold-bench-snapshot' });
+  await client.connect();
+  try {
+    progress(`${phase} s without`);
+    await sleep(phase * 1000);
+    progress(`${phase} s with a snapshot held open`);
+    await client.query('set idle_in_transaction_session_timeout = 0; begin isolation level repeatable read');
+    await client.query('select count(*) from pg_class');
+    await sleep(phase * 1000);
+    await client.query('rollback');
+    progress(`${phase} s after`);
+  } finally {
+    await client.end();
+  }
+}
+
+function rowsOf(seen: readonly Tick[], phase: number): Row[] {
+  const without = rate(seen, 0, phase);
+  const row = (what: string, from: number, to: number): Row => {
+    const here = rate(seen, from, to);
+    return { scenario: 'snapshot', what, ...STEADY, from, to, 'cycles/s': Math.round(here), '× without': rounded(here / without) };
+  };
+  const windows = Array.from({ length: Math.floor(phase / WINDOW_SECONDS) }, (_, n) => phase * 2 + n * WINDOW_SECONDS);
+  return [
+    row('without', 0, phase),
+    row('held', phase, phase * 2),
+    row('held, last quarter', phase * 1.75, phase * 2),
+    ...windows.map((from) => row('after', from, from + WINDOW_SECONDS)),
+  ];
+}
+
+/** Ticks come about once a second: the nearest ones count. */
+function rate(seen: readonly Tick[], from: number, to: number): number {
+  const nearest = (second: number) => seen.reduce((best, tick) => (Math.abs(tick.at - second) < Math.abs(best.at - second) ? tick : best));
+  const [first, last] = [nearest(from), nearest(to)];
+  return (last.done - first.done) / Math.max(last.at - first.at, 0.001);
+}

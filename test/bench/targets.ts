@@ -1,0 +1,62 @@
+import { type Row, rounded } from './row.js';
+
+/** What must be seen, and what was. */
+export interface Verdict extends Record<string, string | number> {
+  target: string;
+  bound: string;
+  seen: string | number;
+  met: 'yes' | 'no' | 'not measured';
+}
+
+/** Holds the rows of a run against what the project promises itself (docs/performance.md). */
+export function verdicts(rows: readonly Row[], mostMemory: number): Verdict[] {
+  const value = (scenario: string, column: string, where: Partial<Row>) => {
+    const row = rows.find((row) => row.scenario === scenario && Object.entries(where).every(([name, wanted]) => row[name] === wanted));
+    return row && typeof row[column] === 'number' ? row[column] : undefined;
+  };
+  const cycles = (concurrency: number) => value('cycles', '× floor', { what: 'service', concurrency, batch: 1 });
+  const wakeUp = (what: string, column: string) => value('wake-up', column, { what: `created ${what}` });
+  const idle = (column: string) => value('idle-polls', column, { what: '1000 polls' });
+  return [
+    atLeast('cycles, 32 at once, batch 1: × floor', cycles(32), 1),
+    atLeast('cycles, 8 at once, batch 1: × floor', cycles(8), 0.5),
+    atLeast('1,000,000 pending: × 1,000 pending', value('pending', '× least', { what: '1,000,000 pending' }), 0.85),
+    atLeast('snapshot held, last quarter: × without', value('snapshot', '× without', { what: 'held, last quarter' }), 0.5),
+    atMost('snapshot let go: seconds until ≥ 0.9 × without', recovery(rows), 60),
+    atMost('wake-up p50, ms', wakeUp('where the claim waits', 'p50 ms'), 10),
+    atMost('wake-up p99, ms', wakeUp('where the claim waits', 'p99 ms'), 60),
+    atMost('wake-up by another replica p50, ms', wakeUp('at another replica', 'p50 ms'), 10),
+    atMost('wake-up by another replica p99, ms', wakeUp('at another replica', 'p99 ms'), 60),
+    atMost('1000 idle polls, % of a core', idle('service, % of a core'), 5),
+    atMost('1000 idle polls, statements/s', idle('statements/s'), 10),
+    atMost('RSS of a service process during all of it, MB', mostMemory || undefined, 300),
+    atMost('RSS after a soak: × first minute', soaked(rows), 1.1),
+  ];
+}
+
+function atLeast(target: string, seen: number | undefined, bound: number): Verdict {
+  return verdict(target, `≥ ${bound}`, seen, seen !== undefined && seen >= bound);
+}
+
+function atMost(target: string, seen: number | undefined, bound: number): Verdict {
+  return verdict(target, `≤ ${bound}`, seen, seen !== undefined && seen <= bound);
+}
+
+function verdict(target: string, bound: string, seen: number | undefined, met: boolean): Verdict {
+  if (seen === undefined) return { target, bound, seen: '', met: 'not measured' };
+  return { target, bound, seen: Number.isFinite(seen) ? rounded(seen) : 'never', met: met ? 'yes' : 'no' };
+}
+
+/** The end of the first window that is as fast as before. */
+function recovery(rows: readonly Row[]): number | undefined {
+  const after = rows.filter(({ scenario, what }) => scenario === 'snapshot' && what === 'after');
+  if (after.length === 0) return undefined;
+  const recovered = after.find((row) => Number(row['× without']) >= 0.9);
+  return recovered ? Number(recovered.to) - Number(after[0]!.from) : Number.POSITIVE_INFINITY;
+}
+
+/** The first look is at a process that has only just warmed up: minute 1 is what the last one is compared with. */
+function soaked(rows: readonly Row[]): number | undefined {
+  const minutes = rows.filter(({ scenario, what }) => scenario === 'soak' && what.startsWith('minute')).slice(1);
+  return minutes.length < 2 ? undefined : Number(minutes.at(-1)!['RSS, MB']) / Number(minutes[0]!['RSS, MB']);
+}

@@ -1,3 +1,4 @@
+import { PRIORITIES } from '../../../src/service/queue/priority.js';
 import { claimRuns } from '../../../src/service/queue/sql/claim-runs.js';
 import { extendClaim } from '../../../src/service/queue/sql/extend-claim.js';
 import { resolveRun } from '../../../src/service/queue/sql/resolve-run.js';
@@ -24,8 +25,10 @@ export class StatementsDriver implements Driver {
   }
 
   async claim(worker: number, wanted: number): Promise<Held[]> {
-    const asked = [[`bench`], [`w${worker}`], [wanted], wanted];
-    const rows = await this.sql.query(worker, claimRuns, [this.taskQueueId, ...asked, LEASE_SECONDS, DEADLINE_DELAY_SECONDS, [null]]);
+    const each = <T>(value: T) => Array<T>(wanted).fill(value);
+    const places = [each('bench'), each(`w${worker}`), each(null), wanted];
+    const from = [PRIORITIES.map(() => '-infinity'), PRIORITIES.map(() => '')];
+    const rows = await this.sql.query(worker, claimRuns, [this.taskQueueId, ...places, LEASE_SECONDS, DEADLINE_DELAY_SECONDS, ...from]);
     return rows.map(({ taskId, runId }) => ({ taskId, runId: runId ?? 0 }));
   }
 

@@ -339,6 +339,8 @@ describe('a database that goes away', () => {
     await server.stop();
     await eventually('the heartbeat says so', async () => !(await healthy(here)));
     expect((await here.as().get('/__lbheartbeat__')).status).toBe(200);
+    const away = performance.now();
+    while (performance.now() - away < 6_000) await expectRefused(here); // after 5 s clients and roles are no longer believed either
     server = await begin();
     await eventually('both are healthy again', bothHealthy);
     await work(here, there);
@@ -351,6 +353,16 @@ describe('a database that goes away', () => {
     expect((await holding).body.tasks).toHaveLength(1); // its poll went on through the cut
     for (const replica of replicas) expect(await replica.stop()).toEqual({ code: 0, signal: null });
   });
+
+  /** Reads, writes and the heartbeat: not a failure of ours, but something to try again. */
+  async function expectRefused(api: Api): Promise<void> {
+    const create = api.put(`/queue/v1/task/${slugid()}`, definition());
+    const answers = await Promise.all([create, api.get(`/queue/v1/task/${slugid()}/status`), api.as().get('/__heartbeat__')]);
+    for (const { status, body, headers } of answers) {
+      expect({ status, code: body.code }).toEqual({ status: 503, code: 'ServiceUnavailable' });
+      expect(headers['retry-after']).toMatch(/^[1-5]$/);
+    }
+  }
 
   let queues = 0;
 

@@ -1539,7 +1539,7 @@ export interface components {
         };
         ErrorResponse: {
             /** @enum {string} */
-            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "TooManyRequests" | "InternalServerError";
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
             message: string;
             requestInfo: components["schemas"]["RequestInfo"];
         };
@@ -2730,6 +2730,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     queueLbheartbeat: {
@@ -2762,6 +2773,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2806,6 +2828,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     queueVersion: {
@@ -2838,6 +2871,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2882,6 +2926,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     authLbheartbeat: {
@@ -2914,6 +2969,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2958,6 +3024,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     authVersion: {
@@ -2990,6 +3067,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3034,6 +3122,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     purgeCacheLbheartbeat: {
@@ -3066,6 +3165,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3110,6 +3220,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     purgeCacheVersion: {
@@ -3142,6 +3263,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3186,6 +3318,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     processLbheartbeat: {
@@ -3218,6 +3361,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3262,6 +3416,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     processVersion: {
@@ -3294,6 +3459,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3365,6 +3541,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     client: {
@@ -3429,6 +3616,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3526,6 +3724,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     updateClient: {
@@ -3617,6 +3826,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     deleteClient: {
@@ -3685,6 +3905,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3776,6 +4007,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     enableClient: {
@@ -3855,6 +4097,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3946,6 +4199,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listRoles: {
@@ -3998,6 +4262,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4067,6 +4342,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listRoleIds: {
@@ -4124,6 +4410,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4194,6 +4491,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4291,6 +4599,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     updateRole: {
@@ -4382,6 +4701,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     deleteRole: {
@@ -4454,6 +4784,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     currentScopes: {
@@ -4506,6 +4847,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4591,6 +4943,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     authenticateHawk: {
@@ -4642,6 +5005,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4725,6 +5099,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     testAuthenticateGet: {
@@ -4777,6 +5162,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4840,6 +5236,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4916,6 +5323,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listProvisioners: {
@@ -4973,6 +5391,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5049,6 +5478,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listWorkerTypes: {
@@ -5109,6 +5549,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5187,6 +5638,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listWorkers: {
@@ -5251,6 +5713,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5327,6 +5800,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5428,6 +5912,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     declareWorker: {
@@ -5514,6 +6009,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     task: {
@@ -5578,6 +6084,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5675,6 +6192,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     status: {
@@ -5739,6 +6267,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5837,6 +6376,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     rerunTask: {
@@ -5929,6 +6479,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     cancelTask: {
@@ -6015,6 +6576,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6119,6 +6691,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     claimWork: {
@@ -6196,6 +6779,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6302,6 +6896,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     reclaimTask: {
@@ -6390,6 +6995,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6490,6 +7106,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     reportFailed: {
@@ -6578,6 +7205,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6684,6 +7322,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     pendingTasks: {
@@ -6745,6 +7394,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     taskQueueCounts: {
@@ -6800,6 +7460,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6888,6 +7559,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     statuses: {
@@ -6964,6 +7646,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7058,6 +7751,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listDependentTasks: {
@@ -7133,6 +7837,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listPendingTasks: {
@@ -7199,6 +7914,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listClaimedTasks: {
@@ -7259,6 +7985,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7335,6 +8072,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listTaskGroup: {
@@ -7404,6 +8152,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7487,6 +8246,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7585,6 +8355,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     changeTaskGroupPriority: {
@@ -7668,6 +8449,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7779,6 +8571,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     finishArtifact: {
@@ -7881,6 +8684,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     createArtifact: {
@@ -7976,6 +8790,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     listArtifacts: {
@@ -8047,6 +8872,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8128,6 +8964,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     artifactInfo: {
@@ -8202,6 +9049,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     latestArtifactInfo: {
@@ -8268,6 +9126,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8377,6 +9246,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     artifact: {
@@ -8464,6 +9344,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     latestArtifact: {
@@ -8543,6 +9434,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8641,6 +9543,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8747,6 +9660,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     startDownload: {
@@ -8845,6 +9769,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     download: {
@@ -8909,6 +9844,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9024,6 +9970,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     putBlob: {
@@ -9117,6 +10074,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     followEvents: {
@@ -9178,8 +10146,8 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `TooManyRequests`: there are too many of these at once */
-            429: {
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9187,9 +10155,11 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
-            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
-            500: {
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
                 headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9259,6 +10229,17 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorResponse"];
                 };
             };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
         };
     };
     purgeRequests: {
@@ -9317,6 +10298,17 @@ export interface operations {
             /** @description `InternalServerError`: we failed; the incident id finds it in the log */
             500: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -6,6 +6,7 @@ import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import { Keys } from '../keys.js';
 import { Bulletin } from '../postgres/bulletin.js';
+import { DatabaseAway } from '../postgres/database-away.js';
 import { Sql } from '../postgres/sql.js';
 import { readAuthVersion } from './auth-version.js';
 import { type ClientRow, listClients } from './client-table.js';
@@ -185,7 +186,7 @@ function storedClient(row: ClientRow, key: Buffer): Client {
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`the database did not tell clients and roles within ${ms} ms`)), ms);
+    timer = setTimeout(() => reject(new DatabaseAway(`the database did not tell clients and roles within ${ms} ms`)), ms);
   });
   try {
     return await Promise.race([work, late]);

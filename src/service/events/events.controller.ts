@@ -62,7 +62,6 @@ with their run; reconnect then.
 By its kind, \`data\` is JSON of one of these schemas:
 
 ${KINDS.join('\n')}`,
-    errors: ['TooManyRequests'],
     produces: 'text/event-stream',
     stability: 'experimental',
   })
@@ -80,9 +79,8 @@ ${KINDS.join('\n')}`,
     const filter: EventFilter = { taskId, taskGroupId, taskQueueId, kinds: kindsFor(caller, taskId, kind) };
     const since = positionOf(lastEventId);
     const until = Math.min(caller.expires.getTime(), Date.now() + LONGEST_MS);
-    const anonymous = caller.clientId === undefined;
-    if (request.method === 'HEAD') this.open.assertRoom(anonymous);
-    else this.open.admit(reply.raw, anonymous, until);
+    if (request.method === 'HEAD') this.open.assertRoom(caller.account);
+    else this.open.admit(reply.raw, caller.account, until);
     // proxies are not to collect it; nothing follows it on its connection, which a service that stops would wait for
     reply.type('text/event-stream; charset=utf-8').headers({ 'x-accel-buffering': 'no', connection: 'close' });
     if (request.method === 'HEAD') return reply.send('');
@@ -93,7 +91,7 @@ ${KINDS.join('\n')}`,
       filter,
       since,
       run: caller.run,
-      lane: anonymous ? 'anonymous' : 'known',
+      lane: caller.clientId === undefined ? 'anonymous' : 'known',
       until,
       hungUp: hungUp.signal,
     });

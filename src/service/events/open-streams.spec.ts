@@ -26,15 +26,15 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-function admitted(anonymous = false, until = Date.now() + HOUR): Response {
+function admitted(account = 'a', until = Date.now() + HOUR): Response {
   const response = new Response();
-  streams.admit(response as unknown as ServerResponse, anonymous, until);
+  streams.admit(response as unknown as ServerResponse, account, until);
   return response;
 }
 
-function refusal(anonymous: boolean): ApiError | undefined {
+function refusal(account: string): ApiError | undefined {
   try {
-    admitted(anonymous);
+    admitted(account);
   } catch (error) {
     if (error instanceof ApiError) return error;
     throw error;
@@ -56,22 +56,24 @@ it('ends the stream of a client that has read nothing for half a minute, and no 
 });
 
 it('ends a stream whose time is over, if it has not ended by itself', () => {
-  const over = admitted(false, Date.now() + 4_000);
+  const over = admitted('a', Date.now() + 4_000);
   const open = admitted();
   jest.advanceTimersByTime(15_000);
   expect([over.destroyed, open.destroyed]).toEqual([true, false]);
 });
 
-it('serves 2 000 at once, and of callers without credentials 200', () => {
-  const strangers = Array.from({ length: 200 }, () => admitted(true));
-  expect(refusal(true)).toMatchObject({ code: 'TooManyRequests', message: expect.stringContaining('200') });
-  const known = Array.from({ length: 1_800 }, () => admitted());
-  expect(refusal(false)).toMatchObject({ code: 'TooManyRequests', message: expect.stringContaining('2000') });
+it('serves 2 000 at once, of one client 1 000, and of callers without credentials 200', () => {
+  const strangers = Array.from({ length: 200 }, () => admitted(''));
+  expect(refusal('')).toMatchObject({ code: 'ServiceUnavailable', message: expect.stringContaining('200') });
+  const known = Array.from({ length: 1_000 }, () => admitted('a'));
+  expect(refusal('a')).toMatchObject({ code: 'ServiceUnavailable', message: expect.stringContaining('1000') });
+  for (let n = 0; n < 800; n++) admitted('b');
+  expect(refusal('c')).toMatchObject({ code: 'ServiceUnavailable', message: expect.stringContaining('2000') });
   strangers[0]?.destroy();
-  expect(refusal(false)).toBeUndefined();
+  expect(refusal('c')).toBeUndefined();
   known[0]?.destroy();
-  expect(refusal(true)).toBeUndefined();
-  expect(refusal(true)).toBeDefined();
+  expect(refusal('')).toBeUndefined();
+  expect(refusal('')).toBeDefined();
 });
 
 it('does not hold up a service that stops', () => {

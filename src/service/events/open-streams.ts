@@ -1,15 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { ApiError } from '../http/api-error.js';
+import { Quota } from '../http/quota.js';
 
-const MOST = 2_000;
-const MOST_ANONYMOUS = 200;
+const MOST = { all: 2_000, client: 1_000, strangers: 200 };
 const LOOK_MS = 5_000;
 const STUCK_MS = 30_000;
 const GRACE_MS = 2_000;
 
 interface OpenStream {
-  anonymous: boolean;
   until: number;
   /** Since when its client has not read what was sent; unix milliseconds. */
   stuckSince?: number;
@@ -21,23 +19,23 @@ interface OpenStream {
  */
 @Injectable()
 export class OpenStreams implements OnModuleDestroy {
+  private readonly places = new Quota('event streams', MOST);
   private readonly streams = new Map<ServerResponse, OpenStream>();
   private timer: NodeJS.Timeout | undefined;
 
-  /** Throws TooManyRequests. */
-  assertRoom(anonymous: boolean): void {
-    const strangers = [...this.streams.values()].filter((stream) => stream.anonymous).length;
-    if (this.streams.size >= MOST || (anonymous && strangers >= MOST_ANONYMOUS)) {
-      const whose = anonymous ? `${MOST_ANONYMOUS} event streams of callers without credentials` : `${MOST} event streams`;
-      throw new ApiError('TooManyRequests', `More than ${whose} are not served at once; close one, or come back later`);
-    }
+  /** Throws ServiceUnavailable. */
+  assertRoom(account: string): void {
+    this.places.assertRoom(account);
   }
 
-  /** Counts a stream in until it closes, and ends it soon after `until` (unix milliseconds). Throws TooManyRequests. */
-  admit(response: ServerResponse, anonymous: boolean, until: number): void {
-    this.assertRoom(anonymous);
-    this.streams.set(response, { anonymous, until });
-    response.once('close', () => this.streams.delete(response));
+  /** Counts a stream in until it closes, and ends it soon after `until` (unix milliseconds). Throws ServiceUnavailable. */
+  admit(response: ServerResponse, account: string, until: number): void {
+    const leave = this.places.take(account);
+    this.streams.set(response, { until });
+    response.once('close', () => {
+      leave();
+      this.streams.delete(response);
+    });
     this.timer ??= setInterval(() => this.look(Date.now()), LOOK_MS).unref();
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { isDatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { operationOf } from './operation.decorator.js';
@@ -17,14 +18,20 @@ export class ApiErrorFilter implements ExceptionFilter {
       reply.code(404).send({ error: 'Not found' });
       return;
     }
-    sendError(known(thrown) ?? incident(thrown, request), request, reply);
+    sendError(known(thrown) ?? away(thrown, request) ?? incident(thrown, request), request, reply);
   }
 }
 
 /** Answers with the wire's error body. */
 export function sendError(error: ApiError, request: ApiRequest, reply: FastifyReply): void {
   if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', 'hawk');
+  if (error.code === 'ServiceUnavailable') reply.header('retry-after', String(retryAfter()));
   reply.code(error.status).type('application/json; charset=utf-8').send(errorBody(error, request));
+}
+
+/** Seconds. Those who were refused together do not come back together. */
+function retryAfter(): number {
+  return 1 + Math.floor(Math.random() * 5);
 }
 
 const FASTIFY_REFUSALS: Record<string, ApiError> = {
@@ -40,6 +47,12 @@ function known(thrown: unknown): ApiError | undefined {
   const { code = '', statusCode = 500 } = (cause ?? {}) as { code?: string; statusCode?: number };
   if (FASTIFY_REFUSALS[code]) return FASTIFY_REFUSALS[code];
   return statusCode < 500 ? new ApiError('MalformedPayload', 'The request could not be read to its end; send it again') : undefined;
+}
+
+function away(thrown: unknown, request: ApiRequest): ApiError | undefined {
+  if (!isDatabaseAway(thrown)) return undefined;
+  request.log.warn({ err: thrown }, 'the database is away');
+  return new ApiError('ServiceUnavailable', 'The database cannot be asked at the moment; try again soon');
 }
 
 function incident(thrown: unknown, request: ApiRequest): ApiError {

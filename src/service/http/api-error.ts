@@ -12,8 +12,8 @@ export const ERRORS = {
   ResourceExpired: { status: 410, when: 'the artifact has expired' },
   InputTooLarge: { status: 413, when: 'the body is larger than 10 MiB, or an artifact or a task is larger than it may be' },
   RangeNotSatisfiable: { status: 416, when: 'there are no bytes in the range that was asked for' },
-  TooManyRequests: { status: 429, when: 'there are too many of these at once' },
   InternalServerError: { status: 500, when: 'we failed; the incident id finds it in the log' },
+  ServiceUnavailable: { status: 503, when: 'there is too much to do at once, or the database is away; try again after `Retry-After`' },
 } as const satisfies Record<string, { status: number; when: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;

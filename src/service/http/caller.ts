@@ -8,6 +8,7 @@ import {
 } from '../../scopes/scope-expression.js';
 import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
 import { ApiError } from './api-error.js';
+import { accountOf } from './quota.js';
 
 // Anybody may ask for a list of any length; nobody reads a longer one, and nobody shall make us compare one.
 const LONGEST_SHOWN = 20_000;
@@ -33,6 +34,11 @@ export class Caller {
     readonly expires: Date,
     readonly run?: CallerRun,
   ) {}
+
+  /** On which it takes what all callers share: see Quota. */
+  get account(): string {
+    return accountOf(this.clientId, this.run !== undefined);
+  }
 
   holds(expression: ScopeExpression): boolean {
     // one question about one scope is not worth sorting for; a batch of tasks asks thousands of them, and sorts once

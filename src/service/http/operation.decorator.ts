@@ -31,7 +31,9 @@ export interface OperationOptions {
 
 const CHALLENGE = { 'www-authenticate': always('`hawk`') }; // RFC 9110, 11.6.1: a 401 must say how to authenticate
 
-const EVERYWHERE: readonly ErrorCode[] = ['InvalidRequestArguments', 'InternalServerError'];
+const RETRY = { 'retry-after': always('Seconds, different ones for each answer, so that not all come back at once') };
+
+const EVERYWHERE: readonly ErrorCode[] = ['InvalidRequestArguments', 'InternalServerError', 'ServiceUnavailable'];
 const SIGNED: readonly ErrorCode[] = ['AuthenticationFailed', 'InsufficientScopes'];
 
 /** Documents an operation: what it does, what it answers, how it refuses. Its name is the method's. */
@@ -63,7 +65,7 @@ function refusals(codes: readonly ErrorCode[], options: OperationOptions): Metho
 }
 
 function headersOf(status: number, { headers = {} }: OperationOptions): { headers?: AnswerHeaders } {
-  const known = { ...(status === 401 ? CHALLENGE : {}), ...headers[status] };
+  const known = { ...(status === 401 ? CHALLENGE : {}), ...(status === 503 ? RETRY : {}), ...headers[status] };
   return Object.keys(known).length > 0 ? { headers: known } : {};
 }
 

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { DatabaseAway } from './database-away.js';
 
 /** One static statement. The name makes Postgres keep its plan: 1.6 times the throughput of an unnamed one. */
 export interface Statement<Row> {
@@ -22,6 +23,9 @@ const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
 const TRIES = 5;
 
+/** How many may wait for one of the connections: a second's worth. Who asks in vain costs less than one who waits ten seconds in vain. */
+const MOST_WAITING = 2_000;
+
 /**
  * The one door to raw SQL: always rows, always a named statement. A deadlock or a serialization failure rolled everything
  * back, so it is tried again (5 times, then thrown); other errors of Postgres come out as they are.
@@ -29,12 +33,14 @@ const TRIES = 5;
 export class Sql implements Runner {
   constructor(protected readonly pool: Pool) {}
 
-  query<Row>(statement: Statement<Row>, parameters: readonly unknown[] = []): Promise<Row[]> {
+  async query<Row>(statement: Statement<Row>, parameters: readonly unknown[] = []): Promise<Row[]> {
+    this.assertNoCrowd();
     return retried(() => run(this.pool, statement, parameters));
   }
 
   /** Commits what `work` did, or nothing of it. `work` may run more than once, so it must not do anything but SQL. */
-  transaction<T>(work: (runner: Runner) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (runner: Runner) => Promise<T>): Promise<T> {
+    this.assertNoCrowd();
     return retried(async () => {
       const client = await this.pool.connect();
       let broken: Error | undefined;
@@ -57,6 +63,10 @@ export class Sql implements Runner {
         client.release(broken);
       }
     });
+  }
+
+  private assertNoCrowd(): void {
+    if (this.pool.waitingCount >= MOST_WAITING) throw new DatabaseAway(`${MOST_WAITING} statements wait for a connection already`);
   }
 
   /**

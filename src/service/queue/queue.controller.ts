@@ -160,7 +160,7 @@ export class QueueController {
     const hungUp = new AbortController();
     reply.raw.once('close', () => hungUp.abort());
     if (reply.raw.destroyed) hungUp.abort(); // it hung up while it was authenticated: no event comes any more
-    return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, hungUp.signal);
+    return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, hungUp.signal, caller);
   }
 
   @Post('task/:taskId/runs/:runId/claim')

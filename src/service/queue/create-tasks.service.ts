@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
 import type { Caller } from '../http/caller.js';
 import { inTurns } from '../http/in-turns.js';
+import { Turns } from '../http/turns.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import type { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
@@ -19,6 +20,10 @@ import { checkBatch, type NumberedTask, refusedAs } from './task-batch.js';
 import { assertSame, assertTakes, dependenciesOf, type NewTask, type RequiredTask } from './task-creation.js';
 import { statusOf } from './task-status.js';
 
+/** A batch holds a connection for a second or more, and claims must find a free one. 24 others are done within ten seconds. */
+const MOST_AT_ONCE = 4;
+const MOST_WAITING = { all: 24, client: 12, strangers: 2 };
+
 type Found = Map<string, RequiredTask>;
 
 /** Somebody has created a task that others of the batch depend on, since we looked. */
@@ -30,15 +35,18 @@ class Overtaken extends Error {}
  */
 @Injectable()
 export class CreateTasksService {
+  private readonly turns = new Turns('batches of tasks', MOST_AT_ONCE, MOST_WAITING);
+
   constructor(
     private readonly sql: Sql,
     private readonly desk: ClaimDesk,
     private readonly config: Config,
   ) {}
 
-  /** Tasks that exist already by the same definition are answered as they are, so that a batch can be repeated. */
+  /** Tasks that exist already by the same definition are answered as they are, so that a batch can be repeated. Throws ServiceUnavailable. */
   async createTasks({ tasks }: CreateTasksRequest, caller: Caller): Promise<CreateTasksResponse> {
-    const rows = await this.insert(await inTurns(checkBatch(tasks, caller, this.config)));
+    const batch = await inTurns(checkBatch(tasks, caller, this.config));
+    const rows = await this.turns.take(caller.account, () => this.insert(batch));
     const pending = [...rows.values()].filter(({ state }) => state === 'pending');
     for (const taskQueueId of new Set(pending.map((row) => row.taskQueueId))) this.desk.announce(taskQueueId);
     return { tasks: tasks.map(({ taskId }) => ({ taskId, status: statusOf(rows.get(taskId)!) })) };

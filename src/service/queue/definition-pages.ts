@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '../http/caller.js';
+import { Turns } from '../http/turns.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import type { Defined } from './sql/definition-columns.js';
 
@@ -7,33 +9,17 @@ import type { Defined } from './sql/definition-columns.js';
  * 1 GB is full. And who claims must find a free connection, however many read lists.
  */
 const MOST_AT_ONCE = 4;
+const MOST_WAITING = { all: 64, client: 32, strangers: 16 };
 
 /** Reads pages of definitions, a few at a time; who asks for more waits for a turn. */
 @Injectable()
 export class DefinitionPages {
-  private free = MOST_AT_ONCE;
-  private readonly waiting: (() => void)[] = [];
+  private readonly turns = new Turns('lists of tasks', MOST_AT_ONCE, MOST_WAITING);
 
   constructor(private readonly sql: Sql) {}
 
-  async read<Row extends Defined>(statement: Statement<Row>, parameters: readonly unknown[]): Promise<Row[]> {
-    await this.turn();
-    try {
-      return await this.sql.query(statement, parameters);
-    } finally {
-      this.pass();
-    }
-  }
-
-  private async turn(): Promise<void> {
-    if (this.free > 0) this.free--;
-    else await new Promise<void>((go) => this.waiting.push(go));
-  }
-
-  /** A turn goes straight to who waits longest. */
-  private pass(): void {
-    const next = this.waiting.shift();
-    if (next) next();
-    else this.free++;
+  /** Throws ServiceUnavailable when too many wait. */
+  read<Row extends Defined>(statement: Statement<Row>, parameters: readonly unknown[], caller: Caller): Promise<Row[]> {
+    return this.turns.take(caller.account, () => this.sql.query(statement, parameters));
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '../http/caller.js';
 import { afterTime, type PageQuery, pageSize, ready } from '../http/page.js';
 import type { Statement } from '../postgres/sql.js';
 import { DefinitionPages } from './definition-pages.js';
@@ -13,13 +14,13 @@ import { type StoredDefinition, withRank } from './task-definition.js';
 export class ListQueue {
   constructor(private readonly pages: DefinitionPages) {}
 
-  async pending(taskQueueId: string, query: PageQuery): Promise<PendingTaskListResponse> {
-    const { items, ...more } = await this.page(listPending, taskQueueId, query, (row) => row.scheduled);
+  async pending(taskQueueId: string, query: PageQuery, caller: Caller): Promise<PendingTaskListResponse> {
+    const { items, ...more } = await this.page(listPending, taskQueueId, query, caller, (row) => row.scheduled);
     return { tasks: items.map((row) => ({ ...named(row), inserted: row.scheduled.toISOString() })), ...more };
   }
 
-  async claimed(taskQueueId: string, query: PageQuery): Promise<ClaimedTasksResponse> {
-    const { items, ...more } = await this.page(listClaimed, taskQueueId, query, (row) => row.started);
+  async claimed(taskQueueId: string, query: PageQuery, caller: Caller): Promise<ClaimedTasksResponse> {
+    const { items, ...more } = await this.page(listClaimed, taskQueueId, query, caller, (row) => row.started);
     const tasks = items.map((row) => {
       const { workerGroup, workerId, started } = row;
       return { ...named(row), workerGroup, workerId, claimed: started.toISOString() };
@@ -32,9 +33,10 @@ export class ListQueue {
     statement: Statement<Row>,
     taskQueueId: string,
     { limit, token }: PageQuery,
+    caller: Caller,
     at: (row: Row) => Date,
   ) {
-    const items = await this.pages.read(statement, [taskQueueId, ...afterTime(token), pageSize(limit)]);
+    const items = await this.pages.read(statement, [taskQueueId, ...afterTime(token), pageSize(limit)], caller);
     return ready(items, (row) => [at(row).toISOString(), row.taskId]);
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '../http/caller.js';
 import { after, cut, type PageQuery, pageSize, ready } from '../http/page.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import { DefinitionPages } from './definition-pages.js';
@@ -21,8 +22,8 @@ export class ListTasks {
     private readonly pages: DefinitionPages,
   ) {}
 
-  async definitions(taskIds: string[], query: PageQuery): Promise<DefinitionsResponse> {
-    const { items, ...more } = await this.page(listDefinitions, taskIds, query);
+  async definitions(taskIds: string[], query: PageQuery, caller: Caller): Promise<DefinitionsResponse> {
+    const { items, ...more } = await this.page(listDefinitions, taskIds, query, caller);
     return { tasks: items.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
   }
 
@@ -34,15 +35,20 @@ export class ListTasks {
     return { statuses: items.map((row) => ({ taskId: row.taskId, status: statusOf(row) })), ...more };
   }
 
-  async dependents(taskId: string, query: PageQuery): Promise<DependentsResponse> {
+  async dependents(taskId: string, query: PageQuery, caller: Caller): Promise<DependentsResponse> {
     await this.tasks.get(taskId);
-    const { items, ...more } = await this.page(listDependents, taskId, query);
+    const { items, ...more } = await this.page(listDependents, taskId, query, caller);
     return { taskId, tasks: items.map(taskAndStatus), ...more };
   }
 
   /** Runs a statement of a page of definitions: `$1 what, $2 after this task, $3 at most so many`. */
-  async page<Row extends Defined & { taskId: string }>(statement: Statement<Row>, what: unknown, { limit, token }: PageQuery) {
-    return ready(await this.pages.read(statement, [what, after(token), pageSize(limit)]), (row) => [row.taskId]);
+  async page<Row extends Defined & { taskId: string }>(
+    statement: Statement<Row>,
+    what: unknown,
+    { limit, token }: PageQuery,
+    caller: Caller,
+  ) {
+    return ready(await this.pages.read(statement, [what, after(token), pageSize(limit)], caller), (row) => [row.taskId]);
   }
 }
 

@@ -33,9 +33,9 @@ export class TaskGroupService {
     return describe(group);
   }
 
-  async list(taskGroupId: string, query: PageQuery): Promise<TaskGroupListResponse> {
+  async list(taskGroupId: string, query: PageQuery, caller: Caller): Promise<TaskGroupListResponse> {
     const group = await this.get(taskGroupId);
-    const { items, ...more } = await this.lists.page(listGroup, taskGroupId, query);
+    const { items, ...more } = await this.lists.page(listGroup, taskGroupId, query, caller);
     return { ...group, tasks: items.map(taskAndStatus), ...more };
   }
 

@@ -29,11 +29,12 @@ export class TaskGroupsController {
   @RequireScopes('queue:list-task-group:<taskGroupId>')
   @Operation({ summary: 'List the tasks of a group, by task id', response: TaskGroupListResponse, errors: ['ResourceNotFound'] })
   listTaskGroup(
+    @CallerOf() caller: Caller,
     @TaskGroupId() taskGroupId: string,
     @Limit() limit?: string,
     @ContinuationToken() token?: string,
   ): Promise<TaskGroupListResponse> {
-    return this.groups.list(taskGroupId, { limit, token });
+    return this.groups.list(taskGroupId, { limit, token }, caller);
   }
 
   @Post('seal')

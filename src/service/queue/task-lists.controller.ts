@@ -59,7 +59,7 @@ export class TaskListsController {
     @ContinuationToken() token?: string,
   ): Promise<DefinitionsResponse> {
     caller.require(each('queue:get-task'), { taskIds });
-    return this.lists.definitions(taskIds, { limit, token });
+    return this.lists.definitions(taskIds, { limit, token }, caller);
   }
 
   @Post('tasks/status')
@@ -97,11 +97,12 @@ export class TaskListsController {
   @RequireScopes('queue:list-dependent-tasks:<taskId>')
   @Operation({ summary: 'List the tasks that depend on a task', response: DependentsResponse, errors: ['ResourceNotFound'] })
   listDependentTasks(
+    @CallerOf() caller: Caller,
     @UrlParam('taskId', SLUGID) taskId: string,
     @Limit() limit?: string,
     @ContinuationToken() token?: string,
   ): Promise<DependentsResponse> {
-    return this.lists.dependents(taskId, { limit, token });
+    return this.lists.dependents(taskId, { limit, token }, caller);
   }
 
   @Get('task-queues/:taskQueueId/pending')
@@ -109,11 +110,12 @@ export class TaskListsController {
   @RequireScopes('queue:pending-list:<taskQueueId>')
   @Operation({ summary: 'List the pending tasks of a queue', stability: 'experimental', response: PendingTaskListResponse })
   listPendingTasks(
+    @CallerOf() caller: Caller,
     @TaskQueueId() taskQueueId: string,
     @Limit() limit?: string,
     @ContinuationToken() token?: string,
   ): Promise<PendingTaskListResponse> {
-    return this.queue.pending(taskQueueId, { limit, token });
+    return this.queue.pending(taskQueueId, { limit, token }, caller);
   }
 
   @Get('task-queues/:taskQueueId/claimed')
@@ -121,10 +123,11 @@ export class TaskListsController {
   @RequireScopes('queue:claimed-list:<taskQueueId>')
   @Operation({ summary: 'List the claimed tasks of a queue', stability: 'experimental', response: ClaimedTasksResponse })
   listClaimedTasks(
+    @CallerOf() caller: Caller,
     @TaskQueueId() taskQueueId: string,
     @Limit() limit?: string,
     @ContinuationToken() token?: string,
   ): Promise<ClaimedTasksResponse> {
-    return this.queue.claimed(taskQueueId, { limit, token });
+    return this.queue.claimed(taskQueueId, { limit, token }, caller);
   }
 }

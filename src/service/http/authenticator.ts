@@ -25,4 +25,7 @@ export abstract class Authenticator {
    * that request after it has ended, so that the answer can be the outcome (409, or 200 for a repeat) instead of a riddle.
    */
   abstract authenticate(request: SignedRequest, ownRun?: { taskId: string; runId: string }): Promise<Authenticated>;
+
+  /** On whose account a request takes what all share, as far as its header and what is in memory tell; who is not believed is a stranger. */
+  abstract accountOf(request: SignedRequest): string;
 }

@@ -6,15 +6,17 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogContro
 import type { Logger } from 'pino';
 import { sendError } from './api-error.filter.js';
 import { ApiError } from './api-error.js';
+import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
 import { streamBodies } from './streamed-body.js';
 
-const BODY_LIMIT = 10 * 1024 * 1024;
-
 /** How long a caller may take to send a request. It ends once all of it was received, so a long poll may wait as long as it likes. */
 const RECEIVE_WITHIN_MS = 60_000;
+
+/** Each holds up to 32 kB of headers and a small body before anybody knows whose it is. Who comes beyond that is hung up on. */
+const MOST_CONNECTIONS = 10_000;
 
 /** Fastify as the wire protocol needs it: encoded slashes, any case of trailing slash, raw bodies for Hawk, one log line a request. */
 export function createHttpAdapter(logger: Logger): FastifyAdapter {
@@ -30,6 +32,7 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
+  fastify.server.maxConnections = MOST_CONNECTIONS;
   readBodies(fastify);
   logRequests(fastify); // first, so that it hears of requests that a later hook answers
   streamBodies(fastify);

@@ -97,3 +97,20 @@ it('quotes little of what it refuses', () => {
     expect(message?.isWellFormed()).toBe(true);
   }
 });
+
+it('looks for too many values only outside of strings', () => {
+  const text = String.raw`"[{,\",[{\\\",{}\\"`;
+  expect(JSON.parse(text)).toContain('[{,');
+  const body = `{"a":[${Array(100_000).fill(text).join(',')}],"b":${JSON.stringify('[{,'.repeat(700_000))}}`;
+  expect(parseJson(body)).toEqual(JSON.parse(body));
+});
+
+it('refuses too many values before it makes anything of them', () => {
+  for (const one of ['{}', '[]', '""', '0']) {
+    const body = `{"a":[${`${one},`.repeat(Math.floor(10_000_000 / (one.length + 1)))}${one}]}`;
+    const before = process.memoryUsage().heapUsed;
+    expect(refusal(body)).toMatch(/more than 300000 values/);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000); // parsed it takes up to 250 MB
+  }
+  expect(refusal(`{"a":${'['.repeat(5_000_000)}${']'.repeat(5_000_000)}}`)).toMatch(/more than 300000 values/);
+});

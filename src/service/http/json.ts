@@ -8,6 +8,7 @@ const MOST_DEPTH = 100;
  * Throws MalformedPayload.
  */
 export function parseJson(text: string): object {
+  assertFew(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -25,6 +26,35 @@ const LONGEST_PATH = 200;
 
 /** Values in one body: 10 000 dependencies and as many scopes are a tenth of it, and 10 MiB of zeros are ten times it. */
 const MOST_VALUES = 300_000;
+
+/**
+ * Before anything is parsed: 10 MiB of empty objects take 250 MB and half a second, to be refused then. Each value but the first of its
+ * object or list comes after a comma, and each list or object is a value itself. Shorter texts cannot hold too many.
+ */
+function assertFew(text: string): void {
+  if (text.length < 2 * MOST_VALUES) return;
+  let commas = 0;
+  let openings = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at);
+    else if (code === COMMA) commas++;
+    else if (code === BRACKET || code === BRACE) openings++;
+  }
+  if (commas > 2 * MOST_VALUES || openings > 2 * MOST_VALUES + 1) throw tooMany();
+}
+
+const [QUOTE, COMMA, BRACKET, BRACE, BACKSLASH] = [...'",[{\\'].map((character) => character.charCodeAt(0));
+
+/** Where the string that begins here ends: at the next quote that no odd number of backslashes stands before. */
+function endOfString(text: string, begin: number): number {
+  for (let end = text.indexOf('"', begin + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    if ((end - before) % 2 === 1) return end;
+  }
+  return text.length;
+}
 
 /** Level by level, and without a copy of what it walks: 10 MiB of empty objects kept everybody else waiting for seconds. */
 function assertSane(root: object): void {

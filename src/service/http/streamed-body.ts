@@ -85,6 +85,7 @@ function excusePatient(server: Server): void {
   });
 }
 
-function isStreamed(request: FastifyRequest): boolean {
+/** Whether the handler reads the body itself, as it comes. */
+export function isStreamed(request: FastifyRequest): boolean {
   return (request.routeOptions?.config as { streamed?: boolean } | undefined)?.streamed === true;
 }

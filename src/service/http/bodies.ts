@@ -1,0 +1,48 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Authenticator } from './authenticator.js';
+import { signedRequest } from './caller.guard.js';
+import { Quota } from './quota.js';
+import { isStreamed } from './streamed-body.js';
+
+export const BODY_LIMIT = 10 * 1024 * 1024;
+
+/** Bytes. What is smaller is bounded by the number of connections, as headers are. */
+const SMALL = 16 * 1024;
+
+/** Bytes, while a request is under way: bodies, their text and what was parsed of it are all in memory then. */
+const MOST = { all: 4 * BODY_LIMIT, client: 2 * BODY_LIMIT, strangers: BODY_LIMIT };
+
+/**
+ * Room for bodies. They are read before anybody is asked who sends them: a thousand strangers with 10 MiB each would fill any heap. So
+ * who announces a large one is looked at first, by what is in memory and signed in the header, and takes room on that account.
+ */
+@Injectable()
+export class Bodies implements OnModuleInit {
+  private readonly room = new Quota('bytes of bodies', MOST);
+
+  constructor(
+    private readonly server: HttpAdapterHost,
+    private readonly authenticator: Authenticator,
+  ) {}
+
+  onModuleInit(): void {
+    this.server.httpAdapter.getInstance<FastifyInstance>().addHook('onRequest', (request, reply, done) => {
+      const bytes = announced(request);
+      if (bytes <= SMALL || bytes > BODY_LIMIT || isStreamed(request)) return done(); // too large is refused unread
+      try {
+        const leave = this.room.take(this.authenticator.accountOf(signedRequest(request)), bytes);
+        reply.raw.once('close', leave);
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
+    });
+  }
+}
+
+/** How long the body may become: nobody knows it of one that comes in chunks. */
+function announced({ headers }: FastifyRequest): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : BODY_LIMIT;
+}

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type pg from 'pg';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
@@ -124,7 +124,7 @@ describe('a process with a small heap', () => {
   });
 
   /** Sends a head, then a body piece by piece, and answers the status, if any comes. */
-  function send(head: string[], ...body: (string | Buffer)[]): { status: Promise<number | undefined>; hangUp(): void } {
+  function send(head: string[], ...body: (string | Buffer)[]): { socket: Socket; status: Promise<number | undefined>; hangUp(): void } {
     const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
     const status = new Promise<number | undefined>((resolve) => {
@@ -133,7 +133,7 @@ describe('a process with a small heap', () => {
     });
     socket.write(`${[...head, `Host: ${hostname}:${port}`, 'Content-Type: application/json'].join('\r\n')}\r\n\r\n`);
     for (const piece of body) socket.write(piece);
-    return { status, hangUp: () => socket.destroy() };
+    return { socket, status, hangUp: () => socket.destroy() };
   }
 
   const create = (api: Api, bytes: number) => api.put(`/queue/v1/task/${slugid()}`, definition({ payload: { data: 'x'.repeat(bytes) } }));
@@ -171,6 +171,25 @@ describe('a process with a small heap', () => {
     expect((await create(service.root.as(clients[1]), 100_000)).status).toBe(200);
     for (const { hangUp } of open) hangUp();
     await eventually('there is room again', async () => (await create(service.root.as(clients[0]), 100_000)).status === 200);
+  });
+
+  it('holds only so many bytes that nobody reads, and of strangers less', async () => {
+    const mine = new Tasks(service.root, test.database);
+    const taskId = await mine.create({ payload: { data: 'x'.repeat(900_000) } });
+    await test.role('anonymous', 'queue:get-task:*');
+    const path = `/queue/v1/task/${taskId}`;
+    const read = (api: Api, encoding = 'identity') => api.get(path, { headers: { 'accept-encoding': encoding } });
+    const stranger = service.root.as();
+    await eventually('strangers may read it', async () => (await read(stranger)).status === 200);
+    const more = `GET /api${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(40); // the kernel takes the first few megabytes of each
+    const unread = times(15, () => send([`GET /api${path} HTTP/1.1`], more));
+    for (const { socket } of unread) socket.pause();
+    await eventually('strangers are refused', async () => (await read(stranger)).status === 503);
+    expectRefusal(await read(stranger), /16777216 bytes of answers of callers without credentials/);
+    expect(await read(stranger, 'gzip')).toMatchObject({ status: 200 }); // that is little
+    expect(await read(service.root)).toMatchObject({ status: 200 });
+    for (const { hangUp } of unread) hangUp();
+    await eventually('there is room again', async () => (await read(stranger)).status === 200);
   });
 
   it('refuses polls beyond those that it can hold, and first those of whom holds most', async () => {

@@ -5,6 +5,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config.js';
 import { EventsModule } from './events/events.module.js';
 import { FleetModule } from './fleet/fleet.module.js';
+import { Answers } from './http/answers.js';
 import { ApiErrorFilter } from './http/api-error.filter.js';
 import { Bodies } from './http/bodies.js';
 import { CallerGuard } from './http/caller.guard.js';
@@ -52,7 +53,13 @@ export class AppModule {
     ];
     return {
       module: AppModule,
-      providers: [...foundations, Bodies, { provide: APP_GUARD, useClass: CallerGuard }, { provide: APP_FILTER, useClass: ApiErrorFilter }],
+      providers: [
+        ...foundations,
+        Bodies,
+        Answers,
+        { provide: APP_GUARD, useClass: CallerGuard },
+        { provide: APP_FILTER, useClass: ApiErrorFilter },
+      ],
       exports: foundations.map(({ provide }) => provide),
     };
   }

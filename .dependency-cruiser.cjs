@@ -66,7 +66,7 @@ module.exports = {
     {
       name: 'root-is-the-rim',
       comment:
-        'main.ts, service.ts, app.module.ts and migrate.ts put the rooms together; a room is handed what it needs by its constructor.',
+        'main.ts, service.ts, deployment.ts, replica.ts, cluster.ts, app.module.ts and migrate.ts put the rooms together; a room is handed what it needs by its constructor.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/service/[^/]+\\.ts$' },
       to: { path: '^src/service/[^/]+\\.ts$', pathNot: NOUNS },

@@ -232,6 +232,130 @@ describe('replicas', () => {
   });
 });
 
+describe('CLUSTER', () => {
+  const linesOf = ({ output }: ServiceProcess) =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { pid: number; msg?: string; how?: string; wait?: number; reqId?: string; status?: number });
+  const listening = (service: ServiceProcess) =>
+    [...new Set(linesOf(service).flatMap(({ pid, msg }) => (msg?.startsWith('Server listening') ? [pid] : [])))].filter(isAlive);
+  const servedBy = (service: ServiceProcess, reqId: unknown) => linesOf(service).find((line) => line.status && line.reqId === reqId)?.pid;
+
+  /** Which processes answer, each of some calls on a connection of its own. */
+  async function answering(service: ServiceProcess, api: Api): Promise<Set<number>> {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => api.get('/queue/v1/ping', { headers: { connection: 'close' } })));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const ids = answers.map(({ headers }) => headers['x-for-request-id']);
+    await eventually('all is logged', () => ids.every((id) => servedBy(service, id)));
+    return new Set(ids.map((id) => servedBy(service, id) as number));
+  }
+
+  it('several processes serve one port as one does; one that is killed is replaced; they stop as one', async () => {
+    const dataDir = dataDirectory();
+    const service = await start({ DATA_DIR: dataDir, CLUSTER: '2' }).ready();
+    expect(service.output.match(/Leasehold is ready/g)).toHaveLength(1);
+    const api = rootOf(service, dataDir);
+    const first = listening(service);
+    expect([first.length, first.includes(service.pid)]).toEqual([2, false]);
+    expect(await answering(service, api)).toEqual(new Set(first));
+
+    const waits: number[] = [];
+    const pairs = new Set<string>();
+    await eventually('a task made by one process wakes a poll of another, both ways', async () => {
+      const held = api.post(
+        '/queue/v1/claim-work/c%2Fq',
+        { tasks: 1, workerGroup: 'g', workerId: 'w' },
+        { headers: { connection: 'close' } },
+      );
+      await sleep(200);
+      const began = performance.now();
+      const taskId = slugid();
+      const created = await api.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId: 'c/q' }), { headers: { connection: 'close' } });
+      const { body, headers } = await held;
+      const wait = performance.now() - began;
+      expect(body.tasks[0].status.taskId).toBe(taskId);
+      const report = await api.as(body.tasks[0].credentials).post(`/queue/v1/task/${taskId}/runs/0/completed`);
+      expect(report.status).toBe(200);
+      const by = [created.headers, headers].map((one) => servedBy(service, one['x-for-request-id']));
+      if (by[0] !== by[1]) waits.push(wait);
+      if (by[0] && by[1] && by[0] !== by[1]) pairs.add(by.join());
+      return pairs.size === 2;
+    });
+    expect(Math.min(...waits)).toBeLessThan(500); // news: the poll of every second would take longer
+
+    let last = first[0] as number;
+    for (const wait of [100, 200]) {
+      process.kill(last, 'SIGKILL');
+      await eventually('it is replaced', () => !isAlive(last) && listening(service).length === 2);
+      expect(linesOf(service).findLast((line) => line.wait)).toMatchObject({ how: `process ${last} ended with SIGKILL`, wait });
+      last = listening(service).find((pid) => pid !== first[1]) as number;
+    }
+    expect(await answering(service, api)).toEqual(new Set([last, first[1]]));
+
+    const everybody = [...listening(service), postmasterOf(dataDir)];
+    const poll = api.post(workerOn('idle/queue').path, { tasks: 1, workerGroup: 'g', workerId: 'w' });
+    await sleep(300);
+    for (const pid of [...listening(service), service.pid]) process.kill(pid, 'SIGINT'); // as Ctrl-C does
+    expect(await service.end()).toEqual({ code: 0, signal: null });
+    expect(await poll).toMatchObject({ status: 200, body: { tasks: [] } });
+    expect(everybody.filter(isAlive)).toEqual([]);
+    expect(linesOf(service).filter((line) => line.wait)).toHaveLength(2); // the end of these two was no accident
+  }, 120_000);
+
+  it('kill -9 of the first process leaves none of the others, and the next start works', async () => {
+    const dataDir = dataDirectory();
+    const port = String(await freePort());
+    const service = await start({ DATA_DIR: dataDir, CLUSTER: '2', PORT: port }).ready();
+    const others = [...listening(service), postmasterOf(dataDir)];
+    expect(others.filter(isAlive)).toHaveLength(3);
+    service.signal('SIGKILL');
+    await eventually('all have ended', () => !others.some(isAlive));
+    const second = await start({ DATA_DIR: dataDir, CLUSTER: '2', PORT: port }).ready();
+    expect((await rootOf(second, dataDir).get('/queue/v1/__heartbeat__')).status).toBe(200);
+    expect(await second.stop()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  it('what cannot start at all stops the whole, once, with the reason; what cannot start again is tried again', async () => {
+    const dataDir = dataDirectory();
+    const port = await freePort();
+    const begin = () => startEmbeddedPostgres({ dataDir, durable: false, settings: { listen_addresses: '127.0.0.1', port: String(port) } });
+    let server = await begin();
+    cleanups.push(() => server.stop());
+    const environment = { ...onDatabase(`postgres://postgres@127.0.0.1:${port}/postgres`), CLUSTER: '2' };
+    const occupier = createServer().listen(0, '127.0.0.1');
+    await new Promise((done) => occupier.once('listening', done));
+    cleanups.push(() => occupier.close());
+    const { port: occupied } = occupier.address() as { port: number };
+    const refused = start({ ...environment, PORT: String(occupied) });
+    expect(await refused.end()).toEqual({ code: 1, signal: null });
+    expect(refused.output.match(/Leasehold cannot start\. Port \d+ of 127\.0\.0\.1 is in use; set PORT/g)).toHaveLength(1);
+    expect(refused.output).not.toMatch(/^ +at /m);
+
+    const service = await start(environment).ready();
+    await server.stop();
+    process.kill(listening(service)[0] as number, 'SIGKILL');
+    const failing = () => linesOf(service).filter(({ how }) => how?.startsWith('The database cannot be reached'));
+    await eventually('its successor cannot start', () => failing().length > 1);
+    expect(listening(service)).toHaveLength(1);
+    server = await begin();
+    await eventually('there are two again', () => listening(service).length === 2, 20_000);
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  }, 120_000);
+
+  it('says so where the database allows fewer connections than it may open', async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    expect((await start({ ...onDatabase(url), CLUSTER: '1' }).ready()).output).not.toContain('max_connections');
+    const few = await startEmbeddedPostgres({ dataDir: dataDirectory(), durable: false, settings: { max_connections: '20' } });
+    cleanups.push(() => few.stop());
+    const service = await start({ ...onDatabase(few.url), CLUSTER: '2' }).ready();
+    expect(service.output).toMatch(
+      /^ {2}Note +The database allows 17 connections, and CLUSTER=2 may open 36: raise its max_connections, or/m,
+    );
+  }, 120_000);
+});
+
 describe('refuses to start', () => {
   async function refused(environment: Record<string, string>): Promise<string> {
     const service = start(environment);
@@ -244,6 +368,8 @@ describe('refuses to start', () => {
   it('on bad configuration, naming every variable and its fix, and no secret', async () => {
     const output = await refused({
       PORT: 'eighty',
+      CLUSTER: 'all',
+      METRICS_PORT: 'some',
       ROOT_URL: 'tasks.example.com',
       DATABASE_URL: 'mysql://u:canary@127.0.0.1/db',
       MASTER_KEY: 'canary-too-short',
@@ -263,6 +389,8 @@ describe('refuses to start', () => {
     expect(lines.map((line) => line.trim().split(':')[0])).toEqual([
       'PORT',
       'ROOT_URL',
+      'CLUSTER',
+      'METRICS_PORT',
       'DATABASE_URL',
       'MASTER_KEY',
       'STATIC_CLIENTS',

@@ -27,6 +27,8 @@ const DEFAULTS = {
   port: 8080,
   host: 'localhost',
   rootUrl: 'http://localhost:8080',
+  cluster: 1,
+  metricsPort: undefined,
   dataDir: path.resolve('data'),
   databaseUrl: undefined,
   masterKey: undefined,
@@ -84,6 +86,9 @@ it.each([
   [{ PORT: '0' }, { port: 0, rootUrl: 'http://localhost:0' }],
   [{ PORT: ' 65535 ' }, { port: 65_535 }],
   [{ HOST: '::1' }, { host: '::1' }],
+  [{ CLUSTER: '64' }, { cluster: 64 }],
+  [{ METRICS_PORT: '9464' }, { metricsPort: 9464 }],
+  [{ METRICS_PORT: '0' }, { metricsPort: 0 }],
   [{ ROOT_URL: 'https://tc.example.com/' }, { rootUrl: 'https://tc.example.com' }],
   [{ ROOT_URL: 'http://tc.example.com:81/path//' }, { rootUrl: 'http://tc.example.com:81/path' }],
   [{ DATA_DIR: '/somewhere/../else' }, { dataDir: path.resolve('/else') }],
@@ -127,6 +132,8 @@ it.each([
 
 it.each([
   ['PORT', ['x', '-1', '65536', '80.5', '1e9', '1e3', '0x50', '+80', 'Infinity'], /whole number from 0 to 65535; set one/],
+  ['CLUSTER', ['0', '65', '1.5', 'max'], /whole number from 1 to 64; set one/],
+  ['METRICS_PORT', ['x', '-1', '65536'], /whole number from 0 to 65535; set one/],
   ['ROOT_URL', ['tc.example.com', 'ftp://a', 'http://', 'http://a/?b', 'http://a/?', 'http://a/#b', 'http://a b'], /set one like https:/],
   ['DATABASE_URL', ['mysql://a', 'localhost/db'], /set one like postgres:/],
   ['AMQP_URL', ['amqp://', 'amqp:h', 'h:5672', 'http://h', 'amqp://u:50%@h', 'amqp://h:x', 'amqp://h/%'], /set one like amqps:/],

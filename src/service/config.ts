@@ -40,6 +40,10 @@ export class Config {
   readonly host!: string;
   /** Without a trailing slash. */
   readonly rootUrl!: string;
+  /** Processes that serve, on one port; 1: this one itself. */
+  readonly cluster!: number;
+  /** Where metrics are served; absent: nowhere. */
+  readonly metricsPort: number | undefined;
   readonly dataDir!: string;
   /** Absent: the embedded Postgres under dataDir. */
   readonly databaseUrl: string | undefined;
@@ -134,6 +138,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     port,
     host: given('HOST') ?? 'localhost',
     rootUrl: attempt('ROOT_URL', `http://localhost:${port}`, rootUrl),
+    cluster: whole('CLUSTER', 1, 1, 64),
+    metricsPort: attempt<number | undefined>('METRICS_PORT', undefined, (text) => number(text, 0, 65_535, 'whole number')),
     dataDir: attempt('DATA_DIR', path.resolve('data'), dataDir),
     databaseUrl: attempt('DATABASE_URL', undefined, databaseUrl),
     masterKey: attempt('MASTER_KEY', undefined, masterKey),

@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { type Config, ConfigError } from './config.js';
 
 /** All that is derived from the master key. Replicas with one master key agree on all of it, and nothing of it is stored. */
 export abstract class Keys {
@@ -25,6 +26,18 @@ export function deriveKeys(masterKey: string): Keys {
     bootstrap: derive('bootstrap').toString('base64url'),
     check: createHmac('sha256', derive('check')).update('leasehold').digest(),
   };
+}
+
+/** Those of the configuration. Throws ConfigError where the master key is a file that cannot be used. */
+export function configuredKeys({ masterKey, dataDir }: Config): Keys {
+  try {
+    return deriveKeys(masterKey ?? keptMasterKey(dataDir));
+  } catch (cause) {
+    const problem = (cause as Error).message;
+    throw new ConfigError(`The master key in DATA_DIR cannot be used: ${problem}. Set DATA_DIR to a directory of this user's own`, {
+      cause,
+    });
+  }
 }
 
 /** The master key kept in `<dataDir>/master.key` (0600); made at the first start. Replicas that start at once agree on one. */

@@ -1,25 +1,42 @@
 import 'reflect-metadata';
 import path from 'node:path';
 import { satisfies } from '../scopes/scope.js';
+import { REPLICA, type Report } from './cluster.js';
 import { type Config, ConfigError, readConfig } from './config.js';
+import type { ReplicaConfig } from './deployment.js';
 import { EmbeddedPostgresError } from './postgres/embedded-postgres.js';
-import { type RunningService, startService } from './service.js';
+import { startReplica } from './replica.js';
+import { type Running, startService, startServiceCluster } from './service.js';
 
 const STOP_WITHIN_MS = 30_000;
 const OPEN = `  Anonymous   whoever reaches it may read tasks and their payloads; ANONYMOUS_SCOPES='[]' ends that`;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const service = await startService(config);
+  const service = await (config.cluster > 1 ? startServiceCluster(config) : startService(config));
   service.failed.then((reason) => {
     console.error(`The embedded Postgres has ended: ${reason}`);
     process.exit(1);
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(service, signal));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      console.log(`${signal}: finishing what is under way`);
+      process.once(signal, () => process.exit(1));
+      stop(service);
+    });
+  }
   greet(service, config);
 }
 
-function greet({ url, rootUrl, credentialsFile, notice }: RunningService, { databaseUrl, dataDir, anonymousScopes }: Config): void {
+/** One of the processes of CLUSTER. Ctrl-C reaches all processes of a terminal, so what it means is decided by the first alone. */
+async function runReplica(): Promise<void> {
+  process.on('SIGINT', () => undefined);
+  const replica = await startReplica(readConfig(process.env) as ReplicaConfig);
+  process.once('SIGTERM', () => stop(replica));
+  await tell({ ready: replica.url });
+}
+
+function greet({ url, rootUrl, credentialsFile, notice }: Running, { databaseUrl, dataDir, anonymousScopes }: Config): void {
   const lines = [
     '',
     `  Leasehold is ready at ${rootUrl}`,
@@ -43,16 +60,27 @@ function shortest(file: string): string {
 }
 
 /** A second signal, or half a minute, ends it without ceremony. */
-async function stop(service: RunningService, signal: string): Promise<void> {
-  console.log(`${signal}: finishing what is under way`);
-  process.once(signal, () => process.exit(1));
+async function stop(running: { close(): Promise<void> }): Promise<void> {
   setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-  await service.close();
+  await running.close();
   process.exit(0);
 }
 
-main().catch((error) => {
-  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
-  console.error(known ? `\nLeasehold cannot start. ${error.message}\n` : error);
-  process.exit(1);
-});
+/** To the process that started us; settles once it is sent. */
+function tell(report: Report): Promise<unknown> {
+  return new Promise((sent) => process.send?.(report, sent));
+}
+
+async function run(): Promise<void> {
+  const isReplica = process.argv[2] === REPLICA;
+  try {
+    await (isReplica ? runReplica() : main());
+  } catch (error) {
+    const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
+    if (known && isReplica) await tell({ refused: error.message });
+    else console.error(known ? `\nLeasehold cannot start. ${error.message}\n` : error);
+    process.exit(1);
+  }
+}
+
+await run();

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/service/http/logger.js';
 import { createOpenApiDocument } from '../../src/service/http/openapi.js';
 import { openApiYaml } from '../../src/service/http/openapi-page.js';
 import { deriveKeys } from '../../src/service/keys.js';
-import { createApp } from '../../src/service/service.js';
+import { createApp } from '../../src/service/replica.js';
 
 /*
  * `npm run generate` writes openapi.yaml from the controllers and their classes, and the client's types from that. With --verify

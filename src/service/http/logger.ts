@@ -16,11 +16,12 @@ export abstract class Logger {
   abstract error(entry: object, message?: string): void;
 }
 
-export function createLogger(level: string): Pino {
+/** `pid`: of the process, in each line; where several processes write one log. */
+export function createLogger(level: string, pid?: number): Pino {
   return pino(
     {
       level,
-      base: null,
+      base: pid === undefined ? null : { pid },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: Error) => logged(error) },

@@ -7,13 +7,27 @@ import { Events1764000000004 } from '../../../migrations/1764000000004-events.js
 import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifacts.js';
 import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-definition-size.js';
 import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
+import { ConfigError } from '../config.js';
+import { hotPoolSize } from './hot-sql.js';
 import { SESSION } from './session.js';
 
-/** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads. */
-const POOL_SIZE = 16;
+/** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads, of which four pages may be read at once. */
+const LARGEST_POOL = 16;
+const SMALLEST_POOL = 8;
+const ALL_POOLS = 64;
+
+/** How many connections the pool of each of so many processes may open. */
+export function poolSize(processes: number): number {
+  return Math.max(SMALLEST_POOL, Math.min(LARGEST_POOL, Math.floor(ALL_POOLS / processes)));
+}
+
+/** How many connections so many processes may open in all: pools, one each that listens, and two to migrate and to look at it. */
+export function mostConnections(processes: number): number {
+  return processes * (poolSize(processes) + hotPoolSize(processes) + 1) + 2;
+}
 
 /** The connection pool and the migrations. `url` is any libpq URL; a host that is a directory means a Unix socket. */
-export function createDataSource(url: string, poolSize: number = POOL_SIZE): DataSource {
+export function createDataSource(url: string, poolSize: number = LARGEST_POOL): DataSource {
   return new DataSource({
     type: 'postgres',
     url,
@@ -35,4 +49,18 @@ export function createDataSource(url: string, poolSize: number = POOL_SIZE): Dat
 /** TypeORM's query() has no named form and changes shape with the statement; the pool behind it has neither flaw. */
 export function poolOf(dataSource: DataSource): Pool {
   return (dataSource.driver as unknown as { master: Pool }).master;
+}
+
+/** Opens a pool of at most so many connections. Throws ConfigError with the reason when the database cannot be reached. */
+export async function connect(url: string, poolSize: number): Promise<DataSource> {
+  try {
+    return await createDataSource(url, poolSize).initialize();
+  } catch (cause) {
+    throw new ConfigError(`The database cannot be reached: ${reasonOf(cause as Error)}. Check DATABASE_URL`, { cause });
+  }
+}
+
+/** A host name with several addresses fails with one error for each of them, and a message only in those. */
+function reasonOf(error: Error): string {
+  return error.message || ((error as AggregateError).errors ?? [error]).map(String).join(', ');
 }

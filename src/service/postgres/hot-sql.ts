@@ -3,7 +3,14 @@ import { SESSION } from './session.js';
 import { Sql } from './sql.js';
 
 /** More than a few only makes statements smaller: two cores of Postgres are busy with eight connections. */
-const CONNECTIONS = 6;
+const LARGEST_POOL = 6;
+const SMALLEST_POOL = 2;
+const ALL_POOLS = 18;
+
+/** How many connections for shared statements each of so many processes may open. */
+export function hotPoolSize(processes: number): number {
+  return Math.max(SMALLEST_POOL, Math.min(LARGEST_POOL, Math.floor(ALL_POOLS / processes)));
+}
 
 /**
  * Generic plans: to plan a claim anew takes as long as to run it, and its statements are shaped so that one plan is right for every
@@ -17,8 +24,8 @@ const SETTINGS = `select set_config('plan_cache_mode', 'force_generic_plan', fal
  * so that no slow reader or large batch ever keeps a claim waiting.
  */
 export class HotSql extends Sql {
-  static on(url: string): HotSql {
-    const pool = new pg.Pool({ ...SESSION, connectionString: url, max: CONNECTIONS });
+  static on(url: string, connections: number = LARGEST_POOL): HotSql {
+    const pool = new pg.Pool({ ...SESSION, connectionString: url, max: connections });
     pool.on('connect', (client) => {
       client.query(SETTINGS).catch(() => undefined); // a connection that fails at this fails at the next statement, too
     });

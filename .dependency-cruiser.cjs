@@ -12,6 +12,7 @@ const ROOMS = {
   'service/purge-cache': ['service/http'],
   'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet'],
   'service/events': ['scopes', 'service/http', 'service/postgres', 'service/queue'],
+  'service/metrics': ['service/http', 'service/postgres'],
   'service/artifacts': ['scopes', 'credentials', 'service/http', 'service/postgres', 'service/queue'],
 };
 
@@ -28,6 +29,7 @@ const ADVICE = {
   'service/fleet': 'fleet only hears of claims: let the queue call it.',
   'service/events': 'events only tells what the other rooms wrote (postgres/outbox.ts): it changes nothing, and nobody calls it.',
   'service/purge-cache': 'purge-cache answers with nothing, and needs nothing for that.',
+  'service/metrics': 'metrics counts: what it is to look at is handed to it (replica.ts).',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
   'service/artifacts': 'artifacts looks at tasks through FindTask; what else it needs of a run it reads by a statement of its own.',
 };

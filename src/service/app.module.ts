@@ -17,6 +17,7 @@ import {
   QueueStatusController,
 } from './http/status.controller.js';
 import { Keys } from './keys.js';
+import { MetricsModule } from './metrics/metrics.module.js';
 import { Bulletin } from './postgres/bulletin.js';
 import { HotSql } from './postgres/hot-sql.js';
 import { Housekeeper } from './postgres/housekeeper.js';
@@ -37,7 +38,7 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule],
+  imports: [AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule, MetricsModule],
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {

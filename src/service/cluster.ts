@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { ConfigError } from './config.js';
 import type { ReplicaConfig } from './deployment.js';
 import { createLogger, type Logger } from './http/logger.js';
+import { clusterMetrics } from './metrics/cluster-metrics.js';
 import type { Serving } from './replica.js';
 
 /** The argument that makes the program one of a cluster's replicas. */
@@ -27,7 +28,7 @@ export async function startCluster(config: ReplicaConfig): Promise<Serving> {
   try {
     const [url] = await Promise.all(Array.from({ length: config.cluster }, () => replicas.begin()));
     replicas.keep = true;
-    return { url: url as string, close: () => replicas.close() };
+    return { url: url as string, metrics: clusterMetrics(), close: () => replicas.close() };
   } catch (error) {
     await replicas.close();
     throw error;

@@ -76,6 +76,13 @@ export class Config {
 /** The environment is not what the service needs; the message names each variable and its fix. */
 export class ConfigError extends Error {}
 
+/** Why nothing can listen there, by the name of the setting that says where. */
+export function cannotListen(setting: 'PORT' | 'METRICS_PORT', port: number, host: string, cause: NodeJS.ErrnoException): ConfigError {
+  const inUse = cause.code === 'EADDRINUSE';
+  const problem = inUse ? `Port ${port} of ${host} is in use` : `Nothing can listen on port ${port} of ${host} (${cause.message})`;
+  return new ConfigError(`${problem}; set ${setting} (or HOST) to another one`, { cause });
+}
+
 /**
  * What everybody may do unless ANONYMOUS_SCOPES says otherwise. Clients count on these without credentials: generic-worker asks for a
  * status, taskcluster-proxy for its task, the CLI for logs.

@@ -36,11 +36,12 @@ async function runReplica(): Promise<void> {
   await tell({ ready: replica.url });
 }
 
-function greet({ url, rootUrl, credentialsFile, notice }: Running, { databaseUrl, dataDir, anonymousScopes }: Config): void {
+function greet({ url, rootUrl, metricsUrl, credentialsFile, notice }: Running, { databaseUrl, dataDir, anonymousScopes }: Config): void {
   const lines = [
     '',
     `  Leasehold is ready at ${rootUrl}`,
     `  API         ${url}/api`,
+    ...(metricsUrl ? [`  Metrics     ${metricsUrl}`] : []),
     `  Data        ${databaseUrl === undefined ? shortest(dataDir) : 'in the database of DATABASE_URL'}`,
     ...(credentialsFile ? [`  Credentials ${shortest(credentialsFile)} (the bootstrap client; it may do anything)`] : []),
     ...(anonymousScopes.some((scope) => satisfies(scope, 'queue:get-task:*')) ? [OPEN] : []),

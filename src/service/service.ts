@@ -2,6 +2,8 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { startCluster } from './cluster.js';
 import type { Config } from './config.js';
 import { openDeployment, type ReplicaConfig } from './deployment.js';
+import { DatabaseMetrics } from './metrics/database-metrics.js';
+import { type MetricsServer, serveMetrics } from './metrics/metrics-server.js';
 import { type Serving, startReplica } from './replica.js';
 
 /** What runs, be it in this process or in several. */
@@ -14,6 +16,8 @@ export interface Running {
   databaseUrl: string;
   /** Where the credentials of the bootstrap client are, if there is one. */
   credentialsFile?: string;
+  /** Where metrics are, with METRICS_PORT. */
+  metricsUrl?: string;
   /** Something the operator should know. */
   notice?: string;
   /** Settles when the embedded Postgres ends by itself; the service cannot go on without it. */
@@ -42,14 +46,28 @@ async function start<T extends Serving>(config: Config, serve: (config: ReplicaC
   const deployment = await openDeployment(config);
   const { notice, failed } = deployment;
   let serving: T | undefined;
+  let metrics: MetricsServer | undefined;
   const close = async () => {
     await serving?.close();
+    await metrics?.close(); // last, so that the end can be watched
     await deployment.close();
   };
   try {
     serving = await serve(deployment.config);
+    if (config.metricsPort !== undefined && serving.metrics) {
+      const database = new DatabaseMetrics(deployment.sql);
+      metrics = await serveMetrics(config.metricsPort, config, [serving.metrics, () => database.read()]);
+    }
     const { databaseUrl } = deployment.config;
-    return { ...serving, ...deployment.announce(serving.url), ...(notice && { notice }), databaseUrl, failed, close };
+    return {
+      ...serving,
+      ...(metrics && { metricsUrl: metrics.url }),
+      ...deployment.announce(serving.url),
+      ...(notice && { notice }),
+      databaseUrl,
+      failed,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

@@ -25,7 +25,7 @@ async function generate(): Promise<Record<string, string>> {
     hotSql: nothing,
     bulletin: nothing,
   };
-  const app = await createApp(foundations, true);
+  const app = await createApp(foundations, { preview: true });
   const document = createOpenApiDocument(app);
   const yaml = openApiYaml(document);
   const directory = mkdtempSync(path.join(tmpdir(), 'leasehold-generate-'));

@@ -18,8 +18,11 @@ const RECEIVE_WITHIN_MS = 60_000;
 /** Each holds up to 32 kB of headers and a small body before anybody knows whose it is. Who comes beyond that is hung up on. */
 const MOST_CONNECTIONS = 10_000;
 
+/** Hears of each request that was routed, once it is over: the name of its operation (if any), the status, and how long it took. */
+export type ObserveRequest = (operation: string | undefined, status: number, ms: number) => void;
+
 /** Fastify as the wire protocol needs it: encoded slashes, any case of trailing slash, raw bodies for Hawk, one log line a request. */
-export function createHttpAdapter(logger: Logger): FastifyAdapter {
+export function createHttpAdapter(logger: Logger, observe?: ObserveRequest): FastifyAdapter {
   const adapter: FastifyAdapter = new FastifyAdapter({
     loggerInstance: logger as never,
     logController: new LogController({ disableRequestLogging: true }),
@@ -34,7 +37,7 @@ export function createHttpAdapter(logger: Logger): FastifyAdapter {
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = MOST_CONNECTIONS;
   readBodies(fastify);
-  logRequests(fastify); // first, so that it hears of requests that a later hook answers
+  logRequests(fastify, observe); // first, so that it hears of requests that a later hook answers
   streamBodies(fastify);
   addHeaders(fastify);
   compressAnswers(fastify);
@@ -155,11 +158,13 @@ function refuseUrl(_error: Error, request: FastifyRequest, reply: FastifyReply):
 const HUNG_UP = 499; // as nginx logs it: the caller did not wait for the answer
 
 /** One line a request, also when its caller hangs up: Fastify's onResponse never comes then. */
-function logRequests(fastify: FastifyInstance): void {
+function logRequests(fastify: FastifyInstance, observe?: ObserveRequest): void {
   const logged = new WeakSet<FastifyRequest>();
   const logOnce = (request: FastifyRequest, reply: FastifyReply, status: number) => {
-    if (!logged.has(request)) logRequest(request, reply, status);
+    if (logged.has(request)) return;
     logged.add(request);
+    logRequest(request, reply, status);
+    observe?.(operationOf(request), status, reply.elapsedTime);
   };
   fastify.addHook('onRequest', async (request, reply) => {
     reply.raw.once('close', () => logOnce(request, reply, HUNG_UP));

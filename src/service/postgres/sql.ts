@@ -33,6 +33,12 @@ const MOST_WAITING = 2_000;
 export class Sql implements Runner {
   constructor(protected readonly pool: Pool) {}
 
+  /** Connections of the pool that are busy or idle, and calls that wait for one. */
+  get connections(): { busy: number; idle: number; waiting: number } {
+    const { totalCount, idleCount: idle, waitingCount: waiting } = this.pool;
+    return { busy: totalCount - idle, idle, waiting };
+  }
+
   async query<Row>(statement: Statement<Row>, parameters: readonly unknown[] = []): Promise<Row[]> {
     this.assertNoCrowd();
     return retried(() => run(this.pool, statement, parameters));

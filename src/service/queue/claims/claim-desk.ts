@@ -130,6 +130,13 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     });
   }
 
+  /** How many calls wait here. */
+  get waiting(): number {
+    let sum = 0;
+    for (const { waiting } of this.lines.values()) sum += waiting.size;
+    return sum;
+  }
+
   private line(taskQueueId: string): Line {
     const known = this.lines.get(taskQueueId);
     if (known) return known;

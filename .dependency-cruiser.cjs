@@ -136,6 +136,13 @@ module.exports = {
       },
     },
     {
+      name: 'one-counter',
+      comment: 'Hand what is to be counted to service/metrics (replica.ts); it alone knows the library.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/metrics/' },
+      to: { path: 'node_modules/prom-client/' },
+    },
+    {
       name: 'one-broker',
       comment: 'Write an event (postgres/outbox.ts); events/amqp/broker.ts alone speaks AMQP, and only where AMQP_URL is set.',
       severity: 'error',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from '../src/service/postgres/data-source.js';
+import { MIGRATING } from '../src/service/postgres/session.js';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 
@@ -33,6 +34,20 @@ it('a transaction whose connection is cut between two statements fails, and noth
   await expect(work).rejects.toThrow(/not queryable|terminat/);
   expect(await sql.query(ownPid)).toHaveLength(1);
   expect(await sql.transaction((runner) => runner.query(ownPid))).toHaveLength(1);
+});
+
+it('statements and forgotten transactions end by themselves, a migration later, and it does not wait long for locks', async () => {
+  const limits = (of: DataSource) =>
+    of
+      .query(
+        `select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock,
+                current_setting('idle_in_transaction_session_timeout') as idle`,
+      )
+      .then(([row]) => row);
+  expect(await limits(dataSource)).toEqual({ statement: '30s', lock: '0', idle: '10s' });
+  const migrating = await createDataSource(database.url, 1, MIGRATING).initialize();
+  expect(await limits(migrating)).toEqual({ statement: '10min', lock: '30s', idle: '10s' });
+  await migrating.destroy();
 });
 
 it('a connection that is cut while idle is replaced', async () => {

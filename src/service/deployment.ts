@@ -1,6 +1,5 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { DataSource } from 'typeorm';
 import { claimKeyCheck } from './auth/auth-version.js';
 import { BOOTSTRAP_CLIENT } from './auth/registry.js';
 import { type Config, ConfigError } from './config.js';
@@ -8,6 +7,7 @@ import { configuredKeys, type Keys } from './keys.js';
 import { connect, mostConnections, poolOf } from './postgres/data-source.js';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.js';
 import { migrate } from './postgres/migrate.js';
+import { MIGRATING } from './postgres/session.js';
 import { Sql, statement } from './postgres/sql.js';
 
 /** The configuration of a process that serves: the database is there. */
@@ -42,9 +42,9 @@ export async function openDeployment(config: Config): Promise<Deployment> {
     const embedded = config.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, settings }) : undefined;
     if (embedded) undo.push(() => embedded.stop());
     const databaseUrl = embedded?.url ?? (config.databaseUrl as string);
-    const dataSource: DataSource = await connect(databaseUrl, 1);
+    await updateSchema(databaseUrl);
+    const dataSource = await connect(databaseUrl, 1);
     undo.push(() => dataSource.destroy());
-    await migrate(dataSource, databaseUrl);
     const sql = new Sql(poolOf(dataSource));
     await assertMasterKey(sql, keys);
     const notice = embedded ? embedded.notice : await fewConnections(sql, config.cluster);
@@ -54,6 +54,15 @@ export async function openDeployment(config: Config): Promise<Deployment> {
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+async function updateSchema(databaseUrl: string): Promise<void> {
+  const dataSource = await connect(databaseUrl, 1, MIGRATING);
+  try {
+    await migrate(dataSource, databaseUrl);
+  } finally {
+    await dataSource.destroy();
   }
 }
 

@@ -1,5 +1,5 @@
 import { readConfig } from './config.js';
-import { createDataSource } from './postgres/data-source.js';
+import { createDataSource, MIGRATING } from './postgres/data-source.js';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.js';
 import { migrate } from './postgres/migrate.js';
 
@@ -7,7 +7,7 @@ import { migrate } from './postgres/migrate.js';
 const config = readConfig(process.env);
 const embedded = config.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir }) : undefined;
 const url = embedded?.url ?? (config.databaseUrl as string);
-const dataSource = await createDataSource(url).initialize();
+const dataSource = await createDataSource(url, 1, MIGRATING).initialize();
 const applied = await migrate(dataSource, url);
 console.log(applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'The schema is up to date.');
 await dataSource.destroy();

@@ -4,6 +4,8 @@ const CHANNEL = 'leasehold';
 const SPACING_MS = 50; // 20 notifications a second at most: pg_notify serialises commits (2 889 tx/s without, 807 with)
 const PAYLOAD_LIMIT = 7_000; // Postgres refuses 8 000 bytes
 const RECONNECT_MS = 500;
+/** Connecting is tried again, and a hint that cannot be sent is worth no more waiting than that. */
+const LIMITS = { connectionTimeoutMillis: 10_000, statement_timeout: 10_000, query_timeout: 15_000 };
 
 /** A hint that something changed. `all` = anything may have changed (the listener was away). Never the only way to learn it. */
 export interface News {
@@ -64,7 +66,7 @@ export class Bulletin {
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.url, application_name: 'leasehold-bulletin', keepAlive: true });
+    const client = new pg.Client({ connectionString: this.url, application_name: 'leasehold-bulletin', keepAlive: true, ...LIMITS });
     client.on('error', () => client.end().catch(() => undefined));
     client.on('end', () => {
       if (this.client === client) this.reconnectSoon();

@@ -9,7 +9,7 @@ import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-d
 import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
-import { SESSION } from './session.js';
+import { SERVING, session, type Timeouts } from './session.js';
 
 /** Two cores of Postgres are busy with eight connections; the rest is head room for slow reads, of which four pages may be read at once. */
 const LARGEST_POOL = 16;
@@ -27,7 +27,7 @@ export function mostConnections(processes: number): number {
 }
 
 /** The connection pool and the migrations. `url` is any libpq URL; a host that is a directory means a Unix socket. */
-export function createDataSource(url: string, poolSize: number = LARGEST_POOL): DataSource {
+export function createDataSource(url: string, poolSize: number = LARGEST_POOL, timeouts: Timeouts = SERVING): DataSource {
   return new DataSource({
     type: 'postgres',
     url,
@@ -42,7 +42,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL): 
       ArtifactSweep1764000000007,
     ],
     migrationsTableName: 'migration',
-    extra: SESSION,
+    extra: session(timeouts),
   });
 }
 
@@ -52,9 +52,9 @@ export function poolOf(dataSource: DataSource): Pool {
 }
 
 /** Opens a pool of at most so many connections. Throws ConfigError with the reason when the database cannot be reached. */
-export async function connect(url: string, poolSize: number): Promise<DataSource> {
+export async function connect(url: string, poolSize: number, timeouts: Timeouts = SERVING): Promise<DataSource> {
   try {
-    return await createDataSource(url, poolSize).initialize();
+    return await createDataSource(url, poolSize, timeouts).initialize();
   } catch (cause) {
     throw new ConfigError(`The database cannot be reached: ${reasonOf(cause as Error)}. Check DATABASE_URL`, { cause });
   }

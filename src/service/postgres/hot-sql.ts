@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { SESSION } from './session.js';
+import { SERVING, session } from './session.js';
 import { Sql } from './sql.js';
 
 /** More than a few only makes statements smaller: two cores of Postgres are busy with eight connections. */
@@ -25,7 +25,7 @@ const SETTINGS = `select set_config('plan_cache_mode', 'force_generic_plan', fal
  */
 export class HotSql extends Sql {
   static on(url: string, connections: number = LARGEST_POOL): HotSql {
-    const pool = new pg.Pool({ ...SESSION, connectionString: url, max: connections });
+    const pool = new pg.Pool({ ...session(SERVING), connectionString: url, max: connections });
     pool.on('connect', (client) => {
       client.query(SETTINGS).catch(() => undefined); // a connection that fails at this fails at the next statement, too
     });

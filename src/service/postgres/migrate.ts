@@ -8,7 +8,7 @@ const MIGRATION_LOCK = 7_146_022_309; // any number that nothing else uses
  * by a connection of its own so that it outlives each migration's transaction. Returns the names of what was applied.
  */
 export async function migrate(dataSource: DataSource, url: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: url, application_name: 'leasehold-migration', keepAlive: true });
   client.on('error', () => undefined); // without this connection there is no lock, but the next statement says what is wrong
   await client.connect();
   try {

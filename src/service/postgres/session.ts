@@ -1,11 +1,27 @@
+/** In milliseconds. */
+export interface Timeouts {
+  statement_timeout: number;
+  lock_timeout?: number;
+}
+
+export const SERVING: Timeouts = { statement_timeout: 30_000 };
+
+/**
+ * An index on millions of rows takes minutes. But while a migration waits for a lock, everybody else waits behind it: better that it
+ * fails, and is tried again at the next start.
+ */
+export const MIGRATING: Timeouts = { statement_timeout: 600_000, lock_timeout: 30_000 };
+
 /** What all connections of a pool begin with. */
-export const SESSION = {
-  application_name: 'leasehold',
-  connectionTimeoutMillis: 10_000,
-  statement_timeout: 30_000,
-  // a connection that was lost without a word answers nothing, not even the statement's time-out
-  query_timeout: 35_000,
-  keepAlive: true,
-  // a forgotten open transaction holds back vacuum, and a queue table without vacuum slows down tenfold
-  idle_in_transaction_session_timeout: 10_000,
-};
+export function session(timeouts: Timeouts) {
+  return {
+    application_name: 'leasehold',
+    connectionTimeoutMillis: 10_000,
+    ...timeouts,
+    // a connection that was lost without a word answers nothing, not even the statement's time-out
+    query_timeout: timeouts.statement_timeout + 5_000,
+    keepAlive: true,
+    // a forgotten open transaction holds back vacuum, and a queue table without vacuum slows down tenfold
+    idle_in_transaction_session_timeout: 10_000,
+  };
+}

@@ -47,10 +47,16 @@ it('every migration can be undone and done again', async () => {
         `select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = 'public' order by 1, 2`,
       )
     ).rows;
+  const settings = async () =>
+    (await database.pool.query(`select relname, reloptions from pg_class where relname in ('task', 'event', 'task_definition') order by 1`))
+      .rows;
   const before = await columns();
+  const options = await settings();
+  expect(options.map(({ reloptions }) => String(reloptions)).join()).toContain('autovacuum_vacuum_scale_factor=0.02');
   await undoTo('Tasks1764000000001');
   await dataSource.undoLastMigration();
   expect(new Set((await columns()).map(({ table_name }) => table_name))).toEqual(new Set(['migration']));
   await dataSource.runMigrations({ transaction: 'each' });
   expect(await columns()).toEqual(before);
+  expect(await settings()).toEqual(options);
 });

@@ -61,12 +61,13 @@ class Replicas {
         refusal = refused;
         if (ready) resolve(ready);
       });
-      replica.once('exit', (code, signal) => {
-        this.alive.delete(replica);
-        const how = refusal ?? `process ${replica.process.pid} ended with ${signal ?? `code ${code}`}`;
+      const over = (how: string) => {
+        if (!this.alive.delete(replica)) return;
         reject(new ConfigError(refusal ?? `One of the processes of CLUSTER did not get ready: ${how}`));
-        if (this.keep) this.replace(how, performance.now() - began > STABLE_MS ? 0 : failures);
-      });
+        if (this.keep) this.replace(refusal ?? how, performance.now() - began > STABLE_MS ? 0 : failures);
+      };
+      replica.once('exit', (code, signal) => over(`process ${replica.process.pid} ended with ${signal ?? `code ${code}`}`));
+      replica.on('error', ({ message }) => replica.process.pid === undefined && over(message)); // it could not even be made
     });
   }
 

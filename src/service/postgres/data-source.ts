@@ -7,6 +7,7 @@ import { Events1764000000004 } from '../../../migrations/1764000000004-events.js
 import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifacts.js';
 import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-definition-size.js';
 import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
+import { Autovacuum1764000000009 } from '../../../migrations/1764000000009-autovacuum.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -40,6 +41,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       Artifacts1764000000005,
       DefinitionSize1764000000006,
       ArtifactSweep1764000000007,
+      Autovacuum1764000000009,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

@@ -1,7 +1,8 @@
 import { readConfig } from './config.js';
-import { createDataSource, MIGRATING } from './postgres/data-source.js';
+import { createDataSource } from './postgres/data-source.js';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.js';
 import { migrate } from './postgres/migrate.js';
+import { MIGRATING } from './postgres/session.js';
 
 /** `npm run migrate`: brings the database's schema up to date without starting the service. */
 const config = readConfig(process.env);

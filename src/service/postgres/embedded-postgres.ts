@@ -40,6 +40,10 @@ export interface EmbeddedPostgresOptions {
   settings?: Record<string, string>;
 }
 
+/**
+ * What was tried and brings nothing (test/bench/wear.ts): more shared_buffers (512 MB: the same CPU a cycle), fewer checkpoints (frequent ones
+ * cost 11 % more WAL and no CPU). These binaries compress WAL by pglz only.
+ */
 const SETTINGS = {
   listen_addresses: '', // only the socket in a private directory: no port to collide, nothing to attack from outside
   unix_socket_permissions: '0700',

@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '../http/caller.js';
 import { Turns } from '../http/turns.js';
 import { Sql, type Statement } from '../postgres/sql.js';
-import type { Defined } from './sql/definition-columns.js';
 
 /**
  * JSON such as [{},{},…] takes 25 times its bytes once it is parsed: of 20 pages of 2 MiB at once, which anybody may ask for, a heap of
@@ -11,7 +10,7 @@ import type { Defined } from './sql/definition-columns.js';
 const MOST_AT_ONCE = 4;
 const MOST_WAITING = { all: 64, client: 32, strangers: 16 };
 
-/** Reads pages of definitions, a few at a time; who asks for more waits for a turn. */
+/** Reads pages of tasks, a few at a time; who asks for more waits for a turn. */
 @Injectable()
 export class DefinitionPages {
   private readonly turns = new Turns('lists of tasks', MOST_AT_ONCE, MOST_WAITING);
@@ -19,7 +18,7 @@ export class DefinitionPages {
   constructor(private readonly sql: Sql) {}
 
   /** Throws ServiceUnavailable when too many wait. */
-  read<Row extends Defined>(statement: Statement<Row>, parameters: readonly unknown[], caller: Caller): Promise<Row[]> {
+  read<Row>(statement: Statement<Row>, parameters: readonly unknown[], caller: Caller): Promise<Row[]> {
     return this.turns.take(caller.account, () => this.sql.query(statement, parameters));
   }
 }

@@ -77,7 +77,7 @@ export class TaskListsController {
     @ContinuationToken() token?: string,
   ): Promise<StatusesResponse> {
     caller.require(each('queue:status'), { taskIds });
-    return this.lists.statuses(taskIds, { limit, token });
+    return this.lists.statuses(taskIds, { limit, token }, caller);
   }
 
   @Post('tasks/create')

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createDataSource } from '../../src/service/postgres/data-source.js';
+import { createDataSource, poolOf } from '../../src/service/postgres/data-source.js';
 import { startEmbeddedPostgres } from '../../src/service/postgres/embedded-postgres.js';
 import { migrate } from '../../src/service/postgres/migrate.js';
 import { Sql } from '../../src/service/postgres/sql.js';
@@ -24,7 +24,7 @@ const dataDir = newDataDir();
 const server = await startEmbeddedPostgres({ dataDir, settings: JSON.parse(process.env.WEAR_SETTINGS ?? '{}') });
 const dataSource = await createDataSource(server.url, CONNECTIONS).initialize();
 await migrate(dataSource, server.url);
-const sql = new Sql(dataSource);
+const sql = new Sql(poolOf(dataSource));
 await dataSource.query(process.env.WEAR_SQL ?? 'select 1');
 await dataSource.query(
   `insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires, unsatisfied, state, run_id,

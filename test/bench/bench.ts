@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { type Options, readOptions } from './options.js';
 import { table, tables } from './report.js';
-import { type Row, rounded } from './row.js';
+import type { Row } from './row.js';
 import { batches } from './scenarios/batches.js';
 import { creates } from './scenarios/creates.js';
 import { cycles } from './scenarios/cycles.js';
@@ -22,6 +22,7 @@ import { type Verdict, verdicts } from './targets.js';
  */
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
+const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
 const ON_REQUEST = [soak];
 
 interface Machine {
@@ -35,10 +36,10 @@ async function main(): Promise<void> {
   const options = readOptions();
   const scenarios = chosen(options);
   const stage = await Stage.open(options);
-  process.once('exit', () => stage.kill());
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stage.close().finally(() => process.exit(130)));
   try {
     const { rows, problems } = await measured(stage, scenarios);
+    if (stage.closed) return; // interrupted: half a run is none
     report(stage, rows);
     for (const problem of problems) console.error(problem);
     process.exitCode = problems.length > 0 ? 1 : 0;
@@ -47,11 +48,11 @@ async function main(): Promise<void> {
   }
 }
 
-function chosen({ scenarios }: Options): Scenario[] {
+function chosen({ scenarios, quick }: Options): Scenario[] {
   const all = [...SCENARIOS, ...ON_REQUEST];
   const unknown = scenarios.filter((name) => !all.some((scenario) => scenario.name === name));
   if (unknown.length > 0) throw new Error(`no scenario ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
-  return scenarios.length === 0 ? SCENARIOS : all.filter(({ name }) => scenarios.includes(name));
+  return scenarios.length === 0 ? (quick ? QUICK : SCENARIOS) : all.filter(({ name }) => scenarios.includes(name));
 }
 
 /** A scenario that fails does not keep the others from being measured. */
@@ -59,27 +60,25 @@ async function measured(stage: Stage, scenarios: readonly Scenario[]): Promise<{
   const rows: Row[] = [];
   const problems: string[] = [];
   for (const [index, scenario] of scenarios.entries()) {
+    if (stage.closed) break;
     const began = performance.now();
     const progress = (step: string) => tell(`[${index + 1}/${scenarios.length}] ${scenario.name}: ${step}`);
     try {
       rows.push(...(await scenario.run(stage, progress)));
+      rows.push({ scenario: 'memory', what: scenario.name, 'most RSS of a service process, MB': stage.takeMostMemory() });
       progress(`done in ${Math.round((performance.now() - began) / 1000)} s`);
     } catch (error) {
       problems.push(`${scenario.name} could not be measured: ${(error as Error).stack}`);
     }
   }
-  return { rows, problems };
+  return { rows: rows.toSorted((a, b) => Number(a.scenario === 'memory') - Number(b.scenario === 'memory')), problems };
 }
 
 function report(stage: Stage, rows: readonly Row[]): void {
-  const { options, server, mostMemory } = stage;
+  const { options, server } = stage;
   const machine: Machine = { cores: cpus().length, node: process.version, postgres: server.version, quick: options.quick };
-  const targets = verdicts(rows, mostMemory);
-  const json = JSON.stringify(
-    { at: new Date().toISOString(), machine, mostMemoryMegabytes: rounded(mostMemory, 0), rows, targets },
-    null,
-    2,
-  );
+  const targets = verdicts(rows);
+  const json = JSON.stringify({ at: new Date().toISOString(), machine, rows, targets }, null, 2);
   writeFileSync('bench.json', `${json}\n`);
   console.log(options.json ? json : readable(machine, rows, targets));
 }

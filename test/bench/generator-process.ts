@@ -8,6 +8,8 @@ const PROGRAM = path.join(import.meta.dirname, 'generator.js');
 export interface Follower {
   /** The warm-up is over. */
   measuring?(): void;
+  /** The time is up, but connections are still open. */
+  measured?(): void;
   /** About once a second. */
   progress?(done: number, seconds: number): void;
 }
@@ -28,6 +30,7 @@ export class GeneratorProcess {
       };
       const hear = (message: Report) => {
         if (message.report === 'measuring') follower.measuring?.();
+        else if (message.report === 'measured') follower.measured?.();
         else if (message.report === 'progress') follower.progress?.(message.done, message.seconds);
         else if (message.report === 'result') settle(() => resolve(message.result));
         else settle(() => reject(new Error(message.problem)));

@@ -39,6 +39,8 @@ export interface Result {
 /** What the generator says while a job runs. */
 export type Report =
   | { report: 'measuring' }
+  /** The time is up; what is under way is finished, and then comes the result. */
+  | { report: 'measured' }
   /** About once a second: how many are done so far. */
   | { report: 'progress'; done: number; seconds: number }
   | { report: 'result'; result: Result }

@@ -1,4 +1,4 @@
-import type { Job, Report } from './job.js';
+import type { Job, Report, Result } from './job.js';
 import { Latencies } from './latencies.js';
 
 /** Measures one job: hands out what is left to do while there is time, counts and times what is done after the warm-up. */
@@ -9,6 +9,7 @@ export class Meter {
   private began = 0;
   private endedAfter: number | undefined;
   private measuring = false;
+  private result: Result | undefined;
   private cpu = process.cpuUsage();
 
   constructor(
@@ -72,12 +73,11 @@ export class Meter {
     this.tell({ report: 'measuring' });
   }
 
-  private result: Extract<Report, { report: 'result' }>['result'] | undefined;
-
   private end(): void {
     if (!this.measuring) return;
     this.measuring = false;
     this.endedAfter = performance.now() - this.began;
+    this.tell({ report: 'measured' });
     const { user, system } = process.cpuUsage(this.cpu);
     const calls = Object.fromEntries([...this.calls].map(([call, latencies]) => [call, latencies.summary()]));
     this.result = { done: this.done, seconds: this.endedAfter / 1000, calls, cpuSeconds: (user + system) / 1e6 };

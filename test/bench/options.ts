@@ -5,6 +5,10 @@ export interface Options {
   json: boolean;
   /** Names of scenarios; empty: those of the default run. */
   scenarios: string[];
+  concurrencies: number[];
+  batches: number[];
+  /** A process of the service is kept busy at most so long before it is measured. */
+  warmUpSeconds: number;
   /** A row is the median of so many rounds … */
   rounds: number;
   /** … of so many seconds of load. */
@@ -28,6 +32,9 @@ export function readOptions(): Options {
     quick,
     json: values.json ?? false,
     scenarios: positionals,
+    concurrencies: quick ? [8, 32] : [1, 8, 32],
+    batches: quick ? [1] : [1, 8],
+    warmUpSeconds: quick ? 5 : 20,
     rounds: quick ? 1 : 3,
     roundSeconds: quick ? 1 : 1.2,
     snapshotSeconds: quick ? 5 : 60,

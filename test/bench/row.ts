@@ -27,6 +27,23 @@ export function median(rounds: readonly Round[]): Round {
   return sorted[Math.floor((sorted.length - 1) / 2)]!;
 }
 
+/** How many times as fast: within each round, as both had the same machine then; the median of that. */
+export function ratio(rounds: readonly Round[], others: readonly Round[]): number {
+  const sorted = rounds.map((round, index) => perSecond(round) / perSecond(others[index]!)).toSorted((a, b) => a - b);
+  return rounded(sorted[Math.floor((sorted.length - 1) / 2)]!);
+}
+
+/** Several short rounds as one; of the calls, the latencies of the first. */
+export function joined(rounds: readonly Round[]): Round {
+  const sum = (of: (round: Round) => number | undefined) => rounds.reduce((all, round) => all + (of(round) ?? Number.NaN), 0);
+  const known = (name: 'postgres' | 'service') => {
+    const seconds = sum(({ cpu }) => cpu[name]);
+    return Number.isNaN(seconds) ? {} : { [name]: seconds };
+  };
+  const cpu = { ...known('postgres'), ...known('service'), load: sum((round) => round.cpu.load) };
+  return { ...rounds[0]!, done: sum(({ done }) => done), seconds: sum(({ seconds }) => seconds), cpu };
+}
+
 export function rounded(value: number, digits = 2): number {
   return Number(value.toFixed(digits));
 }

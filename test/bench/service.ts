@@ -24,10 +24,13 @@ export class Service {
       env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...environment(databaseUrl, dataDir), ...settings },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
+    const kill = () => child.kill('SIGKILL'); // however this process ends, the service does not stay behind
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     try {
       return new Service(child, await ready(child));
     } catch (error) {
-      child.kill('SIGKILL');
+      kill();
       throw error;
     }
   }
@@ -41,11 +44,7 @@ export class Service {
     const ended = once(this.child, 'exit');
     this.child.kill('SIGTERM');
     const inTime = await Promise.race([ended, sleep(END_WITHIN_MS, undefined, { ref: false })]);
-    if (!inTime) this.kill();
-  }
-
-  kill(): void {
-    this.child.kill('SIGKILL');
+    if (!inTime) this.child.kill('SIGKILL');
   }
 }
 

@@ -12,8 +12,13 @@ import type { Round } from './row.js';
 import { type Database, Server } from './server.js';
 import { Service } from './service.js';
 
+interface Cpu {
+  postgres?: number | undefined;
+  service?: number | undefined;
+}
+
 const LARGE_FILL = 50_000;
-const WARM_UP = { kind: 'lives', concurrency: 8, batch: 1, seconds: 5, warmUpSeconds: 0, tasks: 3_000 } as const;
+const WARM_UP = { kind: 'lives', concurrency: 8, batch: 1, warmUpSeconds: 0, tasks: 3_000 } as const;
 
 /** One deployment: a database and the services on it. */
 export interface Deployment {
@@ -30,8 +35,8 @@ export class Stage {
   private queues = 0;
   private floorDatabase: Database | undefined;
   private mainDeployment: Deployment | undefined;
-  /** Of the largest process of the service so far, in MB. */
-  mostMemory = 0;
+  private mostMemory = 0;
+  private closing: Promise<void> | undefined;
 
   private constructor(
     readonly options: Options,
@@ -63,7 +68,12 @@ export class Stage {
     const service = await Service.start(deployment.database.url, path.join(this.directory, `data-${this.services.size}`), settings);
     this.services.add(service);
     deployment.services.push(service);
-    await this.perform({ ...WARM_UP, over: { driver: 'http', urls: [service.url] }, taskQueueId: this.newQueue() });
+    await this.perform({
+      ...WARM_UP,
+      seconds: this.options.warmUpSeconds,
+      over: { driver: 'http', urls: [service.url] },
+      taskQueueId: this.newQueue(),
+    });
     return service;
   }
 
@@ -125,23 +135,35 @@ export class Stage {
     await vacuum(database.client);
   }
 
-  /** Runs one job; CPU is what was used after the warm-up. */
+  /** Runs one job; CPU is what was used between the warm-up and the end of its time. */
   async perform(job: Job, follower: Follower = {}): Promise<Round> {
-    let before = this.cpuSeconds();
+    let [before, after]: [Cpu, Cpu] = [{}, {}];
     const result = await this.generator.perform(job, {
       ...follower,
       measuring: () => {
         before = this.cpuSeconds();
         follower.measuring?.();
       },
+      measured: () => {
+        after = this.cpuSeconds();
+      },
     });
-    const after = this.cpuSeconds();
     const used = (name: 'postgres' | 'service') =>
       before[name] === undefined || after[name] === undefined ? {} : { [name]: after[name] - before[name] };
     return { ...result, cpu: { ...used('postgres'), ...used('service'), load: result.cpuSeconds } };
   }
 
-  async close(): Promise<void> {
+  /** Ends and removes everything. Whoever still measures fails. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  get closed(): boolean {
+    return this.closing !== undefined;
+  }
+
+  private async end(): Promise<void> {
     clearInterval(this.sampling);
     this.generator.kill();
     await Promise.all([...this.services].map((service) => service.stop()));
@@ -149,14 +171,15 @@ export class Stage {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** At once, from a handler of `exit`. The embedded Postgres ends by itself with this process. */
-  kill(): void {
-    this.generator.kill();
-    for (const service of this.services) service.kill();
-    rmSync(this.directory, { recursive: true, force: true });
+  /** Of the largest process of the service since this was last asked, in MB; nothing where it cannot be told. */
+  takeMostMemory(): number | undefined {
+    this.sample();
+    const most = this.mostMemory;
+    this.mostMemory = 0;
+    return most === 0 ? undefined : Math.round(most);
   }
 
-  private cpuSeconds(): { postgres?: number | undefined; service?: number | undefined } {
+  private cpuSeconds(): Cpu {
     const services = [...this.services].map(({ pid }) => usageOf(pid)?.cpuSeconds);
     const known = services.every((seconds) => seconds !== undefined);
     return {

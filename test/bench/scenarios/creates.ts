@@ -1,21 +1,21 @@
 import type { Job, Target } from '../job.js';
-import { cpuColumns, median, perSecond, type Round, type Row, rounded } from '../row.js';
+import { cpuColumns, median, perSecond, type Round, type Row, ratio } from '../row.js';
 import type { Stage } from '../stage.js';
-import { CONCURRENCIES, type Scenario, UNBOUNDED, WARM_UP_SECONDS } from './scenario.js';
+import { type Scenario, UNBOUNDED, WARM_UP_SECONDS } from './scenario.js';
 
 /** createTask, one task a call, against one insert a call. */
 export const creates: Scenario = {
   name: 'creates',
   async run(stage, progress) {
     const rows: Row[] = [];
-    for (const concurrency of CONCURRENCIES) {
+    for (const concurrency of stage.options.concurrencies) {
       progress(`${concurrency} at once`);
       const [floor, service]: [Round[], Round[]] = [[], []];
       for (let round = 0; round < stage.options.rounds; round++) {
         floor.push(await one(stage, { driver: 'floor', databaseUrl: (await stage.floor()).url }, concurrency));
         service.push(await one(stage, { driver: 'http', urls: [(await stage.main()).services[0]!.url] }, concurrency));
       }
-      rows.push(row('floor', concurrency, median(floor), median(floor)), row('service', concurrency, median(service), median(floor)));
+      rows.push(row('floor', concurrency, floor, floor), row('service', concurrency, service, floor));
     }
     return rows;
   },
@@ -28,8 +28,8 @@ function one(stage: Stage, over: Target, concurrency: number): Promise<Round> {
   return stage.perform(job);
 }
 
-function row(what: string, concurrency: number, round: Round, floor: Round): Row {
-  const rate = perSecond(round);
-  const columns = { 'creates/s': Math.round(rate), '× floor': rounded(rate / perSecond(floor)), ...round.calls, ...cpuColumns(round) };
-  return { scenario: 'creates', what, concurrency, ...columns };
+function row(what: string, concurrency: number, rounds: Round[], floor: Round[]): Row {
+  const round = median(rounds);
+  const rates = { 'creates/s': Math.round(perSecond(round)), '× floor': ratio(rounds, floor) };
+  return { scenario: 'creates', what, concurrency, ...rates, ...round.calls, ...cpuColumns(round) };
 }

@@ -1,7 +1,7 @@
 import type { Job, Target } from '../job.js';
-import { cpuColumns, median, perSecond, type Round, type Row, rounded } from '../row.js';
+import { cpuColumns, median, perSecond, type Round, type Row, ratio } from '../row.js';
 import type { Deployment, Stage } from '../stage.js';
-import { BATCHES, CONCURRENCIES, type Scenario, WARM_UP_SECONDS } from './scenario.js';
+import { type Scenario, WARM_UP_SECONDS } from './scenario.js';
 import { Supply } from './supply.js';
 
 const DRIVERS = { floor: 'floor', statements: 'own statements', http: 'service' } as const;
@@ -18,8 +18,8 @@ export const cycles: Scenario = {
     const deployment = await stage.main();
     const supply = new Supply();
     const rows: Row[] = [];
-    for (const concurrency of CONCURRENCIES) {
-      for (const batch of BATCHES) {
+    for (const concurrency of stage.options.concurrencies) {
+      for (const batch of stage.options.batches) {
         progress(`${concurrency} at once, batch ${batch}`);
         const rounds: Record<Name, Round[]> = { floor: [], statements: [], http: [] };
         for (let round = 0; round < stage.options.rounds; round++) {
@@ -50,11 +50,9 @@ async function target(stage: Stage, { database, services }: Deployment, driver: 
 }
 
 function rowsOf(rounds: Record<Name, Round[]>, concurrency: number, batch: number): Row[] {
-  const floor = perSecond(median(rounds.floor));
   return NAMES.map((name) => {
     const round = median(rounds[name]);
-    const rate = perSecond(round);
-    const columns = { 'cycles/s': Math.round(rate), '× floor': rounded(rate / floor), ...round.calls, ...cpuColumns(round) };
-    return { scenario: 'cycles', what: DRIVERS[name], concurrency, batch, ...columns };
+    const rates = { 'cycles/s': Math.round(perSecond(round)), '× floor': ratio(rounds[name], rounds.floor) };
+    return { scenario: 'cycles', what: DRIVERS[name], concurrency, batch, ...rates, ...round.calls, ...cpuColumns(round) };
   });
 }

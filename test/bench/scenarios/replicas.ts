@@ -1,7 +1,7 @@
 import type { Job } from '../job.js';
-import { cpuColumns, median, perSecond, type Round, type Row, rounded } from '../row.js';
+import { cpuColumns, median, perSecond, type Round, type Row, ratio } from '../row.js';
 import type { Deployment, Stage } from '../stage.js';
-import { BATCHES, type Scenario, WARM_UP_SECONDS } from './scenario.js';
+import { type Scenario, WARM_UP_SECONDS } from './scenario.js';
 import { Supply } from './supply.js';
 
 const CONCURRENCY = 32;
@@ -26,7 +26,7 @@ export const replicas: Scenario = {
     try {
       for (const arrangement of ARRANGEMENTS) deployments.push(await deploy(stage, arrangement));
       const rows: Row[] = [];
-      for (const batch of BATCHES) {
+      for (const batch of stage.options.batches) {
         progress(`batch ${batch}`);
         rows.push(...(await compared(stage, deployments, batch)));
       }
@@ -49,10 +49,9 @@ async function compared(stage: Stage, deployments: Deployment[], batch: number):
   for (let round = 0; round < stage.options.rounds; round++) {
     for (const [index, deployment] of deployments.entries()) rounds[index]!.push(await one(stage, deployment, supply, batch));
   }
-  const alone = perSecond(median(rounds[0]!));
   return rounds.map((all, index) => {
     const round = median(all);
-    const columns = { 'cycles/s': Math.round(perSecond(round)), '× one': rounded(perSecond(round) / alone) };
+    const columns = { 'cycles/s': Math.round(perSecond(round)), '× one': ratio(all, rounds[0]!) };
     const { what } = ARRANGEMENTS[index]!;
     return { scenario: 'replicas', what, concurrency: CONCURRENCY, batch, ...columns, ...round.calls, ...cpuColumns(round) };
   });

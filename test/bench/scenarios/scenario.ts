@@ -7,8 +7,7 @@ export interface Scenario {
   run(stage: Stage, progress: (step: string) => void): Promise<Row[]>;
 }
 
-export const CONCURRENCIES = [1, 8, 32];
-export const BATCHES = [1, 8];
+/** Connections are made and statements prepared in this, and it is not measured. */
 export const WARM_UP_SECONDS = 0.3;
 
 /** No bound on the number of tasks, as a number that can be sent to the generator. */

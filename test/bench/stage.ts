@@ -108,8 +108,14 @@ export class Stage {
   }
 
   /** A new queue with so many tasks pending; the first goes through the API, and the others are like it. */
-  async fillQueue({ database, services }: Deployment, count: number): Promise<string> {
+  async fillQueue(deployment: Deployment, count: number): Promise<string> {
     const taskQueueId = this.newQueue();
+    await this.topUp(deployment, taskQueueId, count);
+    return taskQueueId;
+  }
+
+  /** So many tasks more. */
+  async topUp({ database, services }: Deployment, taskQueueId: string, count: number): Promise<void> {
     const driver = new HttpDriver([services[0]!.url], taskQueueId, 1);
     try {
       await fill(database.client, await driver.createTask(0), count);
@@ -117,7 +123,6 @@ export class Stage {
       await driver.close();
     }
     await this.settle(database, count);
-    return taskQueueId;
   }
 
   async fillFloor(count: number): Promise<string> {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { perSecond, type Row, rounded } from '../row.js';
 import type { Deployment, Stage } from '../stage.js';
-import { type Scenario, STEADY, WARM_UP_SECONDS } from './scenario.js';
+import { type Scenario, STEADY, UNBOUNDED, WARM_UP_SECONDS } from './scenario.js';
 
 /** How many cycles were done after so many seconds. */
 interface Tick {
@@ -12,6 +12,8 @@ interface Tick {
 
 const WINDOW_SECONDS = 5;
 const PROBE = 12_000;
+const LEAST_REFILL = 5_000;
+const MOST_REFILL = 40_000; // fewer than a vacuum follows on
 
 /**
  * Cycles without a break: as they are, then under a snapshot that somebody else holds open, so that no dead row can be cleaned away,
@@ -35,22 +37,53 @@ async function ticks(stage: Stage, deployment: Deployment, progress: (step: stri
   const base = { kind: 'cycles' as const, over, ...STEADY, warmUpSeconds: WARM_UP_SECONDS };
   progress('tasks are made');
   const taken = { taskQueueId: await stage.fillQueue(deployment, PROBE), seconds: 2, tasks: PROBE };
-  const tasks = Math.ceil(perSecond(await stage.perform({ ...base, ...taken })) * phase * 3 * 1.4);
-  const taskQueueId = await stage.fillQueue(deployment, tasks);
+  const expected = Math.ceil(perSecond(await stage.perform({ ...base, ...taken })) * phase * 3);
+  const store = await Store.filled(stage, deployment, expected);
   await stage.server.checkpoint();
   const seen: Tick[] = [{ at: 0, done: 0 }];
   let phases: Promise<void> | undefined;
   await stage.perform(
-    { ...base, taskQueueId, seconds: phase * 3, tasks },
+    { ...base, taskQueueId: store.taskQueueId, seconds: phase * 3, tasks: UNBOUNDED },
     {
       measuring: () => {
         phases = hold(deployment.database.url, phase, progress);
       },
-      progress: (done, at) => seen.push({ at, done }),
+      progress: (done, at) => {
+        seen.push({ at, done });
+        store.keepUp(done);
+      },
     },
   );
-  await phases;
+  await Promise.all([phases, store.settled]);
   return seen;
+}
+
+/** A queue that is filled again before it is empty: the machine may be much faster later than it was when it was asked. */
+class Store {
+  settled: Promise<void> = Promise.resolve();
+  private filling = false;
+
+  private constructor(
+    private readonly stage: Stage,
+    private readonly deployment: Deployment,
+    readonly taskQueueId: string,
+    private made: number,
+  ) {}
+
+  static async filled(stage: Stage, deployment: Deployment, count: number): Promise<Store> {
+    return new Store(stage, deployment, await stage.fillQueue(deployment, count), count);
+  }
+
+  keepUp(done: number): void {
+    if (this.filling || done < this.made / 2) return;
+    this.filling = true;
+    const more = Math.min(LEAST_REFILL + done, MOST_REFILL);
+    this.settled = this.stage.topUp(this.deployment, this.taskQueueId, more).finally(() => {
+      this.made += more;
+      this.filling = false;
+    });
+    this.settled.catch(() => undefined); // it is awaited at the end
+  }
 }
 
 async function hold(url: string, phase: number, progress: (step: string) => void): Promise<void> {

@@ -5,7 +5,7 @@ import type { Deployment, Stage } from '../stage.js';
 import { type Scenario, UNBOUNDED } from './scenario.js';
 
 const POLLS = 1_000;
-const SETTLED_AFTER_MS = 6_000; // what the warm-up left to do in batches is done, and Postgres has told so
+const SETTLED_AFTER_MS = 12_000; // what the warm-up left is done, and idle connections (10 s) have told Postgres what they did
 
 /**
  * What 1 000 claims cost that wait in vain, over 100 queues, and an idle service without them. Statements are transactions in the

@@ -16,9 +16,21 @@ export interface ApiRequest extends FastifyRequest<{ Params: Record<string, stri
   rawBody?: Buffer;
 }
 
+type Handler = ReturnType<ExecutionContext['getHandler']>;
+
+/** What a handler's decorators say; looked up once, because it is the same for each of its calls. */
+interface Demands {
+  template: ScopeTemplate | null;
+  /** What the template needs from outside. */
+  parameters: readonly string[];
+  ownRun: boolean;
+}
+
 /** Authenticates, then authorizes if the URL alone decides; then looks at URL parameters and the query string, as the wire protocol orders it. */
 @Injectable()
 export class CallerGuard implements CanActivate {
+  private readonly demands = new Map<Handler, Demands>();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
@@ -27,15 +39,25 @@ export class CallerGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const handler = context.getHandler();
     const request = context.switchToHttp().getRequest<ApiRequest>();
-    const template = this.reflector.get<ScopeTemplate | null | undefined>(REQUIRED_SCOPES, handler);
-    if (template === undefined) throw new Error(`${handler.name} declares no @RequireScopes`);
+    const { template, parameters, ownRun } = this.demandsOf(handler);
     if (template !== null) {
-      request.caller = await this.authenticate(request, this.reflector.get(OWN_RUN, handler) === true);
-      if (templateParameters(template).every((name) => name in request.params)) request.caller.require(template, request.params);
+      request.caller = await this.authenticate(request, ownRun);
+      if (parameters.every((name) => name in request.params)) request.caller.require(template, request.params);
     }
     assertParams(request.params, handler);
     assertKnownQuery(request.query, handler);
     return true;
+  }
+
+  private demandsOf(handler: Handler): Demands {
+    const known = this.demands.get(handler);
+    if (known) return known;
+    const template = this.reflector.get<ScopeTemplate | null | undefined>(REQUIRED_SCOPES, handler);
+    if (template === undefined) throw new Error(`${handler.name} declares no @RequireScopes`);
+    const parameters = template === null ? [] : templateParameters(template);
+    const demands = { template, parameters, ownRun: this.reflector.get(OWN_RUN, handler) === true };
+    this.demands.set(handler, demands);
+    return demands;
   }
 
   private async authenticate(request: ApiRequest, ownRun: boolean): Promise<Caller> {

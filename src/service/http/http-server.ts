@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
@@ -109,10 +108,11 @@ const API_HEADERS = {
 const API_PATH = /^\/api\/[a-z-]+\/v1\//;
 
 function addHeaders(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (!API_PATH.test(request.url)) return;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (!API_PATH.test(request.url)) return done();
     setHeaders(request, reply);
-    if (request.method === 'OPTIONS') return reply.code(200).send('');
+    if (request.method === 'OPTIONS') reply.code(200).send('');
+    else done();
   });
 }
 
@@ -124,17 +124,21 @@ function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
 }
 
 const LEAST_COMPRESSED = 16 * 1024; // bytes; what is smaller, such as a claim, is not worth the CPU
-const compress = promisify(gzip);
 
 /** Long lists are mostly repetition. Compressed off the event loop. */
 function compressAnswers(fastify: FastifyInstance): void {
-  fastify.addHook('onSend', async (request, reply, payload) => {
-    if (typeof payload !== 'string' || Buffer.byteLength(payload) < LEAST_COMPRESSED || !API_PATH.test(request.url)) return payload;
+  fastify.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload !== 'string' || !isLong(payload) || !API_PATH.test(request.url)) return done();
     reply.header('vary', 'accept-encoding');
-    if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return payload;
+    if (request.method === 'HEAD' || !acceptsGzip(request.headers['accept-encoding'])) return done();
     reply.header('content-encoding', 'gzip').removeHeader('content-length');
-    return compress(payload);
+    gzip(payload, done);
   });
+}
+
+/** A character is three bytes at most: only what may be as long is measured. */
+function isLong(payload: string): boolean {
+  return payload.length * 3 >= LEAST_COMPRESSED && Buffer.byteLength(payload) >= LEAST_COMPRESSED;
 }
 
 /** What names gzip decides; `*` only where nothing does. A weight of 0 means: not that (RFC 9110, 12.5.3). */
@@ -166,10 +170,14 @@ function logRequests(fastify: FastifyInstance, observe?: ObserveRequest): void {
     logRequest(request, reply, status);
     observe?.(operationOf(request), status, reply.elapsedTime);
   };
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => logOnce(request, reply, HUNG_UP));
+    done();
   });
-  fastify.addHook('onResponse', async (request, reply) => logOnce(request, reply, reply.statusCode));
+  fastify.addHook('onResponse', (request, reply, done) => {
+    logOnce(request, reply, reply.statusCode);
+    done();
+  });
 }
 
 /** Ids, never contents: no body, no header, and of the URL no query string, where bewits are. */

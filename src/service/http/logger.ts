@@ -16,6 +16,10 @@ export abstract class Logger {
   abstract error(entry: object, message?: string): void;
 }
 
+/** Lines wait for one another this long at most, in ms, and for so many bytes: a write for each took 4 % of a busy process's CPU. */
+const FLUSH_MS = 50;
+const FLUSH_BYTES = 8 * 1024;
+
 /** `pid`: of the process, in each line; where several processes write one log. */
 export function createLogger(level: string, pid?: number): Pino {
   return pino(
@@ -26,7 +30,8 @@ export function createLogger(level: string, pid?: number): Pino {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: Error) => logged(error) },
     },
-    destination(2),
+    // it writes what still waits when the process ends, be it by an error
+    destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS }),
   );
 }
 

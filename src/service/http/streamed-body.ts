@@ -25,13 +25,16 @@ const patient = new WeakMap<Socket, IncomingMessage>();
 export function streamBodies(fastify: FastifyInstance): void {
   const streaming = new Set<Socket>(); // connections that were ever used for that
   fastify.addContentTypeParser(UNREAD, (_request, _body, done) => done(null, undefined));
-  fastify.addHook('onRequest', async (request) => {
-    if (!isStreamed(request)) return;
-    request.raw.headers['content-type'] = UNREAD;
-    follow(request.raw.socket, streaming);
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    if (isStreamed(request)) {
+      request.raw.headers['content-type'] = UNREAD;
+      follow(request.raw.socket, streaming);
+    }
+    done();
   });
-  fastify.addHook('onResponse', async (request) => {
+  fastify.addHook('onResponse', (request, _reply, done) => {
     if (isStreamed(request) && !request.raw.complete) linger(request.raw);
+    done();
   });
   fastify.addHook('preClose', async () => {
     const hangUp = () => {

@@ -2,8 +2,9 @@ import { type ArgumentMetadata, applyDecorators, Body, type PipeTransform } from
 import { ApiBody, ApiExtraModels, getSchemaPath } from '@nestjs/swagger';
 import { type ValidationError, validateSync } from 'class-validator';
 import { ApiError } from './api-error.js';
+import { surelyFits } from './fits.js';
 import { inTurns } from './in-turns.js';
-import { fieldsOf, isPlainObject, type ListBounds, nestedType } from './shape.js';
+import { fieldsOf, isPlainObject, type ListBounds } from './shape.js';
 
 /** The request's body, as an instance of the parameter's class: defaults filled in, then checked. */
 export function Payload(): ParameterDecorator {
@@ -89,7 +90,8 @@ function* check<T extends object>(type: new () => T, value: unknown, path: strin
   const lists: OpenList[] = [];
   const instance = instantiate(type, value, path, problems, lists);
   if (problems.length > before) return instance;
-  problems.push(...flatten(validateSync(instance, { forbidUnknownValues: false, stopAtFirstError: true }), path));
+  if (!surelyFits(instance))
+    problems.push(...flatten(validateSync(instance, { forbidUnknownValues: false, stopAtFirstError: true }), path));
   for (const { type, path, given, elements } of lists) {
     for (const [index, element] of given.entries()) {
       if (problems.length > MOST_PROBLEMS) return instance;
@@ -104,8 +106,8 @@ function* check<T extends object>(type: new () => T, value: unknown, path: strin
 function instantiate<T extends object>(type: new () => T, value: unknown, path: string, problems: string[], lists: OpenList[]): T {
   const instance = new type();
   const fields = fieldsOf(type);
-  for (const [key, defaultValue] of fields) {
-    if (defaultValue !== undefined) (instance as Record<string, unknown>)[key] = structuredClone(defaultValue);
+  for (const [key, { default: value }] of fields) {
+    if (value !== undefined) (instance as Record<string, unknown>)[key] = typeof value === 'object' ? structuredClone(value) : value;
   }
   if (!isPlainObject(value)) {
     problems.push(`${path.slice(0, -1) || 'the body'} must be a JSON object`);
@@ -117,7 +119,7 @@ function instantiate<T extends object>(type: new () => T, value: unknown, path: 
       problems.push(`${path}${key.slice(0, 100)} is not a field of this object; known are: ${[...fields.keys()].join(', ')}`);
       continue;
     }
-    const { type: inner, bounds } = nestedType(type, key) ?? {};
+    const { type: inner, bounds } = fields.get(key)?.nested ?? {};
     let made: unknown = given;
     if (inner && bounds && Array.isArray(given)) made = openList(inner, bounds, given, path + key, problems, lists);
     else if (inner && !bounds && isPlainObject(given)) made = instantiate(inner, given, `${path}${key}.`, problems, lists);

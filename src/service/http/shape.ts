@@ -18,6 +18,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { type Fits, fitsInteger, fitsList, fitsText, rememberFits, surelyFits } from './fits.js';
 import { SCOPE } from './identifiers.js';
 import type { Rule } from './url-param.js';
 
@@ -50,7 +51,8 @@ const NO_NUL = /^[^\0]*$/; // Postgres has no place for it in a text
 export function Text(options: Common & { rule?: Rule; minLength?: number; maxLength?: number }): PropertyDecorator {
   const { rule, minLength, maxLength } = options;
   const description = options.description ?? rule?.description;
-  return field(options, { type: 'string', description, minLength, maxLength, pattern: rule?.pattern.source }, [
+  const fits = fitsText(rule?.pattern, minLength, maxLength);
+  return field(options, { type: 'string', description, minLength, maxLength, pattern: rule?.pattern.source }, fits, [
     IsString(),
     Matches(NO_NUL, { message: '$property must not hold the character NUL' }),
     ...(minLength === undefined ? [] : [MinLength(minLength)]),
@@ -61,12 +63,12 @@ export function Text(options: Common & { rule?: Rule; minLength?: number; maxLen
 
 /** A point in time as RFC 3339 date-time; ours have milliseconds and end in Z. */
 export function Timestamp(options: Common = {}): PropertyDecorator {
-  return field(options, { type: 'string', format: 'date-time', description: options.description }, [IsTimestamp()]);
+  return field(options, { type: 'string', format: 'date-time', description: options.description }, isTimestampText, [IsTimestamp()]);
 }
 
 export function Integer(options: Common & { minimum: number; maximum?: number }): PropertyDecorator {
   const { minimum, maximum, description } = options;
-  return field(options, { type: 'integer', minimum, maximum, description }, [
+  return field(options, { type: 'integer', minimum, maximum, description }, fitsInteger(minimum, maximum), [
     IsInt(),
     Min(minimum),
     ...(maximum === undefined ? [] : [Max(maximum)]),
@@ -75,16 +77,17 @@ export function Integer(options: Common & { minimum: number; maximum?: number })
 
 /** Any number; for responses. */
 export function Real(options: Common = {}): PropertyDecorator {
-  return field(options, { type: 'number', description: options.description }, [IsNumber()]);
+  return field(options, { type: 'number', description: options.description }, Number.isFinite, [IsNumber()]);
 }
 
 export function Flag(options: Common = {}): PropertyDecorator {
-  return field(options, { type: 'boolean', description: options.description }, [IsBoolean()]);
+  return field(options, { type: 'boolean', description: options.description }, (value) => typeof value === 'boolean', [IsBoolean()]);
 }
 
 /** One of a few words. */
 export function OneOf(words: readonly string[], options: Common = {}): PropertyDecorator {
-  return field(options, { type: 'string', enum: [...words], description: options.description }, [IsIn(words as string[])]);
+  const fits = (value: unknown) => words.includes(value as string);
+  return field(options, { type: 'string', enum: [...words], description: options.description }, fits, [IsIn(words as string[])]);
 }
 
 /** A list of texts. */
@@ -95,7 +98,8 @@ export function ListOf(item: ListItem, options: Common & { maxItems?: number; un
       ? { type: 'string', pattern: item.pattern.source }
       : { type: 'string', minLength: item.minLength, maxLength: item.maxLength };
   const each = { each: true };
-  return field(options, { type: 'array', items, maxItems, uniqueItems: unique, description }, [
+  const itemFits = 'pattern' in item ? fitsText(item.pattern) : fitsText(undefined, item.minLength, item.maxLength);
+  return field(options, { type: 'array', items, maxItems, uniqueItems: unique, description }, fitsList(itemFits, unique, maxItems), [
     IsArray(),
     ...(maxItems === undefined ? [] : [ArrayMaxSize(maxItems)]),
     ...(unique ? [IsUnique()] : []),
@@ -113,7 +117,7 @@ export function Scopes(options: Common & { maxItems?: number; unique?: boolean }
 
 /** Any JSON object. */
 export function JsonObject(options: Common = {}): PropertyDecorator {
-  return field(options, { type: 'object', additionalProperties: true, description: options.description }, [
+  return field(options, { type: 'object', additionalProperties: true, description: options.description }, isPlainObject, [
     IsObject({ message: '$property must be a JSON object' }),
   ]);
 }
@@ -121,12 +125,13 @@ export function JsonObject(options: Common = {}): PropertyDecorator {
 /** An object whose values are texts. */
 export function TextMap(options: Common & { maxLength: number }): PropertyDecorator {
   const { maxLength, description } = options;
-  return field(options, { type: 'object', additionalProperties: { type: 'string', maxLength }, description }, [
+  const validate = (value: unknown) =>
+    isPlainObject(value) && Object.values(value).every((text) => typeof text === 'string' && text.length <= maxLength);
+  return field(options, { type: 'object', additionalProperties: { type: 'string', maxLength }, description }, validate, [
     ValidateBy({
       name: 'isTextMap',
       validator: {
-        validate: (value) =>
-          isPlainObject(value) && Object.values(value).every((text) => typeof text === 'string' && text.length <= maxLength),
+        validate,
         defaultMessage: () => `$property must be an object whose values are strings of at most ${maxLength} characters`,
       },
     }),
@@ -136,7 +141,8 @@ export function TextMap(options: Common & { maxLength: number }): PropertyDecora
 /** An object of its own class. */
 export function Nested(type: () => new () => object, options: Common = {}): PropertyDecorator {
   // swagger takes a function for a lazy type only if its name is `type`
-  return field(options, { type: () => type(), description: options.description }, [
+  const fits = (value: unknown) => isPlainObject(value) && surelyFits(value);
+  return field(options, { type: () => type(), description: options.description }, fits, [
     nested(type),
     IsObject({ message: '$property must be a JSON object' }),
     ValidateNested(),
@@ -147,16 +153,18 @@ export function Nested(type: () => new () => object, options: Common = {}): Prop
 export function NestedList(type: () => new () => object, options: Common & { bounds?: ListBounds } = {}): PropertyDecorator {
   const { bounds, description } = options;
   const schema = { type: () => type(), isArray: true, description, ...bounds };
-  return field(options, schema, bounds ? [nested(type, bounds), IsArray()] : []);
+  return field(options, schema, (value) => !bounds || Array.isArray(value), bounds ? [nested(type, bounds), IsArray()] : []);
 }
 
-function field(common: Common, schema: Record<string, unknown>, checks: PropertyDecorator[]): PropertyDecorator {
+/** `fits` decides quickly what `checks` decide and explain: it takes nothing that they refuse. */
+function field(common: Common, schema: Record<string, unknown>, fits: Fits, checks: PropertyDecorator[]): PropertyDecorator {
   const optional = common.optional || common.default !== undefined;
   const known = Object.fromEntries(Object.entries(schema).filter(([, value]) => value !== undefined));
   const api = { ...known, required: !optional, ...(common.default === undefined ? {} : { default: common.default }) };
   // class-validator's own IsOptional would let null pass every other check
   const mayBeAbsent = optional ? [ValidateIf((_, value) => value !== undefined)] : [];
-  return applyDecorators(remember(common.default), ApiProperty(api as never), ...mayBeAbsent, ...checks);
+  const quick: Fits = optional ? (value) => value === undefined || fits(value) : fits;
+  return applyDecorators(remember(common.default), rememberFits(quick), ApiProperty(api as never), ...mayBeAbsent, ...checks);
 }
 
 function remember(defaultValue: unknown): PropertyDecorator {
@@ -170,15 +178,28 @@ function nested(type: () => new () => object, bounds?: ListBounds): PropertyDeco
   return (target, key) => Reflect.defineMetadata(NESTED, { type, bounds }, target, key);
 }
 
-/** The fields that a class declares, with their defaults. */
-export function fieldsOf(type: new () => object): ReadonlyMap<string, unknown> {
-  return Reflect.getMetadata(FIELDS, type.prototype) ?? new Map();
+/** A field that a class declares. */
+export interface Field {
+  default: unknown;
+  /** The class of an object within; with bounds, of those of a list. */
+  nested: { type: new () => object; bounds?: ListBounds } | undefined;
 }
 
-/** The class of a nested field, if it is one; with bounds, if it is a list of them. */
-export function nestedType(type: new () => object, key: string): { type: new () => object; bounds?: ListBounds } | undefined {
-  const known = Reflect.getMetadata(NESTED, type.prototype, key);
-  return known && { ...known, type: known.type() };
+const fields = new WeakMap<new () => object, ReadonlyMap<string, Field>>();
+
+/** The fields that a class declares: looked up once, when its classes are all there. */
+export function fieldsOf(type: new () => object): ReadonlyMap<string, Field> {
+  const known = fields.get(type) ?? new Map([...declared(type)]);
+  fields.set(type, known);
+  return known;
+}
+
+function* declared(type: new () => object): Generator<[string, Field]> {
+  const defaults: ReadonlyMap<string, unknown> = Reflect.getMetadata(FIELDS, type.prototype) ?? new Map();
+  for (const [key, value] of defaults) {
+    const within = Reflect.getMetadata(NESTED, type.prototype, key);
+    yield [key, { default: value, nested: within && { ...within, type: within.type() } }];
+  }
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
@@ -195,10 +216,14 @@ function IsTimestamp(): PropertyDecorator {
   return ValidateBy({
     name: 'isTimestamp',
     validator: {
-      validate: (value) => typeof value === 'string' && isTimestamp(value),
+      validate: isTimestampText,
       defaultMessage: () => '$property must be an RFC 3339 date-time, for example 2026-11-22T12:00:00.000Z',
     },
   });
+}
+
+function isTimestampText(value: unknown): boolean {
+  return typeof value === 'string' && isTimestamp(value);
 }
 
 /** Date.parse takes the 30th of February for a day in March, and an offset can lead out of the years that have four digits. */

@@ -66,17 +66,16 @@ export interface CertificateGrant {
  */
 export function issueTemporaryCredentials(request: CertificateRequest): Required<Credentials> {
   const { issuer, name, scopes, start, expiry, seed = slugid() + slugid() } = request;
-  refuseUnissuable({ ...request, seed });
+  refuseUnissuable(request, seed);
   const clientId = name ?? issuer.clientId;
-  const named = name === undefined ? {} : { issuer: issuer.clientId };
-  const terms = { version: 1 as const, scopes: [...scopes], start, expiry, seed };
-  const signature = hmac(issuer.accessToken, signedText(clientId, { ...terms, ...named }), 'base64');
-  const certificate: Certificate = { ...terms, signature, ...named };
+  const certificate: Certificate = { version: 1, scopes: [...scopes], start, expiry, seed, signature: '' };
+  if (name !== undefined) certificate.issuer = issuer.clientId;
+  certificate.signature = hmac(issuer.accessToken, signedText(clientId, certificate), 'base64');
   return { clientId, accessToken: hmac(issuer.accessToken, seed, 'base64url'), certificate: JSON.stringify(certificate) };
 }
 
-function refuseUnissuable({ issuer, name, scopes, start, expiry, seed }: CertificateRequest): void {
-  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(expiry) || !scopes.every(isScope) || seed?.length !== SEED_LENGTH) {
+function refuseUnissuable({ issuer, name, scopes, start, expiry }: CertificateRequest, seed: string): void {
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(expiry) || !scopes.every(isScope) || seed.length !== SEED_LENGTH) {
     throw new TypeError('temporary credentials need times in whole milliseconds, valid scopes and a seed of 44 characters');
   }
   if (!NAME.test(issuer.clientId) || (name !== undefined && (!NAME.test(name) || name === issuer.clientId))) {
@@ -89,8 +88,9 @@ function refuseUnissuable({ issuer, name, scopes, start, expiry, seed }: Certifi
 
 /** The text under a certificate's signature. Scopes stand in the order of the certificate, unsorted. */
 function signedText(clientId: string, { issuer, seed, start, expiry, scopes }: Omit<Certificate, 'signature'>): string {
-  const names = issuer ? [`clientId:${clientId}`, `issuer:${issuer}`] : [];
-  return ['version:1', ...names, `seed:${seed}`, `start:${start}`, `expiry:${expiry}`, 'scopes:', ...scopes].join('\n');
+  const names = issuer ? `clientId:${clientId}\nissuer:${issuer}\n` : '';
+  const terms = `seed:${seed}\nstart:${start}\nexpiry:${expiry}\nscopes:`;
+  return `version:1\n${names}${[terms, ...scopes].join('\n')}`;
 }
 
 /**

@@ -44,7 +44,8 @@ export class AuthenticateService extends Authenticator {
       const identity = identify(request, this.registry, now);
       if (!identity) return { caller: this.anonymous(now), anonymous: true };
       const caller = isOfRun(identity) ? await this.run(identity, ownRun) : this.client(identity, now);
-      return { caller, anonymous: false, ...(identity.hash === undefined ? {} : { hash: identity.hash }) };
+      const { hash } = identity;
+      return hash === undefined ? { caller, anonymous: false } : { caller, anonymous: false, hash };
     } catch (error) {
       if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
       throw error;

@@ -45,34 +45,46 @@ export function identify(request: SignedRequest, directory: Directory, now: numb
   }
   if (signedUrl) {
     const bewit = parseBewit(signedUrl.bewit, request.method);
-    const { accessToken, ...identity } = present(bewit.id, bewit.ext, directory, now);
     const signed = { ...request, resource: signedUrl.resource };
-    return { ...identity, signedUrl: true, verifyMac: () => verifyBewit(accessToken, signed, bewit, now) };
+    const identity = present(bewit.id, bewit.ext, directory, now, (accessToken) => verifyBewit(accessToken, signed, bewit, now));
+    identity.signedUrl = true;
+    return identity;
   }
   if (authorization === undefined) return undefined;
   const attributes = parseAuthorization(authorization);
-  const { accessToken, ...identity } = present(attributes.id, attributes.ext, directory, now);
-  const hash = attributes.hash === undefined ? {} : { hash: attributes.hash };
-  return { ...identity, ...hash, signedUrl: false, verifyMac: () => verifyHeader(accessToken, request, attributes, now) };
+  const verify = (accessToken: string) => verifyHeader(accessToken, request, attributes, now);
+  const identity = present(attributes.id, attributes.ext, directory, now, verify);
+  if (attributes.hash !== undefined) identity.hash = attributes.hash;
+  return identity;
 }
 
-/** Loads the client behind the presented id, checks the certificate if there is one, and the form of authorizedScopes. */
-function present(clientId: string, extText: string | undefined, directory: Directory, now: number) {
+/**
+ * Loads the client behind the presented id, checks the certificate if there is one, and the form of authorizedScopes. Built without
+ * spreads, here and in all that each signed request goes through: V8 takes 10 µs and more for some of them.
+ */
+function present(
+  clientId: string,
+  extText: string | undefined,
+  directory: Directory,
+  now: number,
+  verify: (accessToken: string) => void,
+): Identity {
   const ext = decodeExt(extText);
   const issuer = load(certificateIssuer(clientId, ext.certificate), directory, now);
   let { accessToken, scopes, expires } = issuer;
   if (ext.certificate !== undefined) {
+    const { clientId: id, accessToken: key } = issuer;
     const grant = verifyCertificate({
       clientId,
       certificate: ext.certificate,
-      issuer: { ...issuer, scopes: directory.expand(scopes) },
+      issuer: { clientId: id, accessToken: key, scopes: directory.expand(scopes) },
       now,
     });
     ({ accessToken, scopes } = grant);
     expires = new Date(Math.min(expires.getTime(), grant.expiry));
   }
   const authorizedScopes = ext.authorizedScopes === undefined ? undefined : verifyAuthorizedScopes(ext.authorizedScopes);
-  return { clientId, issuer: issuer.clientId, accessToken, scopes, expires, authorizedScopes };
+  return { clientId, issuer: issuer.clientId, scopes, expires, authorizedScopes, signedUrl: false, verifyMac: () => verify(accessToken) };
 }
 
 function load(clientId: string, directory: Directory, now: number) {

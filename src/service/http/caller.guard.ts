@@ -76,13 +76,9 @@ export function signedRequest(request: FastifyRequest): SignedRequest {
   const [host = '', hostPort] = splitHost(first(headers['x-forwarded-host']) ?? headers.host ?? '');
   const https = first(headers['x-forwarded-proto']) === 'https';
   const port = first(headers['x-forwarded-port']) ?? (https ? '443' : (hostPort ?? '80'));
-  return {
-    method: request.method,
-    resource: request.originalUrl,
-    host,
-    port: Number(port),
-    ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
-  };
+  const signed: SignedRequest = { method: request.method, resource: request.originalUrl, host, port: Number(port) };
+  if (headers.authorization !== undefined) signed.authorization = headers.authorization;
+  return signed;
 }
 
 function splitHost(host: string): [string, string | undefined] {

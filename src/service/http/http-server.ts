@@ -9,6 +9,7 @@ import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
+import { stringifyAnswer } from './raw-json.js';
 import { streamBodies } from './streamed-body.js';
 
 /** How long a caller may take to send a request. It ends once all of it was received, so a long poll may wait as long as it likes. */
@@ -35,6 +36,7 @@ export function createHttpAdapter(logger: Logger, observe?: ObserveRequest): Fas
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
   fastify.server.maxConnections = MOST_CONNECTIONS;
+  fastify.setReplySerializer(stringifyAnswer);
   readBodies(fastify);
   logRequests(fastify, observe); // first, so that it hears of requests that a later hook answers
   streamBodies(fastify);

@@ -10,7 +10,7 @@ import { listDefinitions } from './sql/list-definitions.js';
 import { listDependents } from './sql/list-dependents.js';
 import { listStatuses } from './sql/list-statuses.js';
 import type { TaskRow } from './sql/task-columns.js';
-import { type StoredDefinition, withRank } from './task-definition.js';
+import { withRank } from './task-definition.js';
 import { statusOf } from './task-status.js';
 
 /** Pages of tasks, by task id. */
@@ -51,6 +51,6 @@ export class ListTasks {
   }
 }
 
-export function taskAndStatus(row: TaskRow & { definition: StoredDefinition }): TaskAndStatus {
+export function taskAndStatus(row: TaskRow & { definition: string }): TaskAndStatus {
   return { task: withRank(row.definition, row.rank), status: statusOf(row) };
 }

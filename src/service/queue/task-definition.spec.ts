@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { checked } from '../http/body.js';
+import { stringifyAnswer } from '../http/raw-json.js';
+import { PRIORITIES } from './priority.js';
 import { CreateTaskRequest } from './task.dto.js';
 import { assertTimely, digestOf, normalizeDefinition, withRank } from './task-definition.js';
 
@@ -85,8 +87,37 @@ describe('a definition', () => {
     }
   });
 
-  it('is shown with the priority that the task has by now', () => {
-    expect(withRank(normalized({ priority: 'low' }), 1).priority).toBe('very-high');
+  it('is shown with the priority that the task has now, and otherwise byte by byte as it was stored', () => {
+    const odd = [
+      'a',
+      ',"priority":"high"',
+      '"priority":"',
+      'priority',
+      '\\",\\"priority\\":\\"',
+      '\u0000',
+      '\u2028',
+      '\u{1F600}',
+      '"',
+      '$&',
+    ];
+    const text = fc.oneof(
+      fc.constantFrom(...odd),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 9 }).filter((one) => !one.includes('\0')),
+    );
+    const overrides = fc.record({
+      routes: fc.uniqueArray(text, { maxLength: 3 }),
+      payload: fc.jsonValue().map((value) => ({ priority: 'high', 'a,"priority":"': value, 10: 1e300, 9: 1e21 })),
+      tags: fc.dictionary(text, fc.constantFrom('low', ',"priority":"')).map((tags) => ({ priority: 'low', ...tags })),
+      extra: text.map((priority) => ({ priority })),
+      priority: fc.constantFrom(...PRIORITIES),
+    });
+    fc.assert(
+      fc.property(overrides, fc.nat({ max: PRIORITIES.length - 1 }), (fields, rank) => {
+        const definition = normalizeDefinition(TASK_ID, { ...request(), ...fields });
+        const shown = stringifyAnswer(withRank(JSON.stringify(definition), rank));
+        expect(shown).toBe(JSON.stringify({ ...definition, priority: PRIORITIES[rank] }));
+      }),
+    );
   });
 });
 

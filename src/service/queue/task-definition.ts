@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../signatures/canonical-json.js';
 import { ApiError } from '../http/api-error.js';
 import { taskQueueNames } from '../http/identifiers.js';
+import { rawJson } from '../http/raw-json.js';
 import { type Priority, priorityOf } from './priority.js';
 import type { CreateTaskRequest, TaskDefinitionResponse } from './task.dto.js';
 
@@ -74,9 +75,17 @@ export function digestOf(definition: StoredDefinition): Buffer {
   return createHash('sha256').update(canonicalJson(definition)).digest();
 }
 
-/** The definition as it is shown: with the priority the task has now. */
-export function withRank(definition: StoredDefinition, rank: number): StoredDefinition {
-  return { ...definition, priority: priorityOf(rank) };
+const PRIORITY = ',"priority":"';
+
+/**
+ * A stored definition as it is shown: with the priority the task has now, and otherwise the text that was stored. The first
+ * `,"priority":"` in it is the field: a quote within a text is escaped, and objects of the creator come later.
+ */
+export function withRank(json: string, rank: number): StoredDefinition {
+  const from = json.indexOf(PRIORITY) + PRIORITY.length;
+  const shown = priorityOf(rank);
+  if (json.startsWith(`${shown}"`, from)) return rawJson(json);
+  return rawJson(json.slice(0, from) + shown + json.slice(json.indexOf('"', from)));
 }
 
 /** Truncated to milliseconds, however many digits were sent. */

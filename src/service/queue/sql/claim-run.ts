@@ -26,6 +26,6 @@ with claimed as (
 ), recorded as (
   ${recordEvent('claimed')}
 )
-select ${TASK_COLUMNS}, 1 as request, task_definition.definition, task_definition.scopes
+select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, task_definition.scopes
   from task join task_definition using (task_id)`,
 );

@@ -1,11 +1,11 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
-import type { StoredDefinition } from '../task-definition.js';
 import { MOST_BYTES } from './definition-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 export interface ClaimedRow extends TaskRow {
-  definition: StoredDefinition;
+  /** As it was stored: JSON. */
+  definition: string;
   scopes: string[];
 }
 
@@ -66,7 +66,7 @@ with picked as materialized (
 ), recorded as (
   ${recordEvent('task')}
 )
-select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition, task_definition.scopes,
+select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, task_definition.scopes,
        (select count(*) from picked)::integer as picked
   from task join task_definition using (task_id)
  order by task.nth`,

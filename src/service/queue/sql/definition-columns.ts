@@ -1,8 +1,7 @@
-import type { StoredDefinition } from '../task-definition.js';
-
 /** What a row of such a page has beside its columns. */
 export interface Defined {
-  definition: StoredDefinition;
+  /** As it was stored: JSON. */
+  definition: string;
   /** Whether the list goes on after it. */
   more: boolean;
 }
@@ -27,7 +26,7 @@ export function pageOfDefinitions(page: {
   most: string;
 }): string {
   return `
-select ${page.columns}, task.definition, task.more
+select ${page.columns}, task.definition::text as definition, task.more
   from (select candidate.*, stored.definition,
                row_number() over page as place,
                sum(stored.size) over page as bytes,

@@ -3,7 +3,7 @@ import { priorityOf } from './priority.js';
 import type { PastRun, TaskRow } from './sql/task-columns.js';
 import type { TaskRun, TaskStatus } from './task.dto.js';
 
-/** The wire's status of a task; what a run has not got is absent, not null. Field by field: V8 takes 27 µs for a literal with spreads. */
+/** The wire's status of a task; what a run has not got is absent, not null. Field by field, without spreads: 3 µs instead of 4. */
 export function statusOf(task: TaskRow): TaskStatus {
   const { provisionerId, workerType, taskQueueId } = taskQueueNames(task.taskQueueId);
   return {

@@ -1,3 +1,5 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+
 interface OfTask {
   taskId: string;
 }
@@ -14,8 +16,6 @@ interface Waiting<Asked, Row> {
   settle(row: Row | Promise<Row | undefined>): void;
 }
 
-/** One statement in flight keeps Postgres busy, the second bridges the way there and back; more would only make them smaller. */
-const AT_ONCE = 2;
 const MOST_TOGETHER = 64;
 
 /**
@@ -25,7 +25,7 @@ const MOST_TOGETHER = 64;
  */
 export class Lane<Asked extends OfTask, Row extends OfTask> {
   private waiting: Waiting<Asked, Row>[] = [];
-  private underWay = 0;
+  private busy = false;
 
   constructor(private readonly options: LaneOptions<Asked, Row>) {}
 
@@ -33,17 +33,17 @@ export class Lane<Asked extends OfTask, Row extends OfTask> {
   ask(asked: Asked): Promise<Row | undefined> {
     return new Promise((settle) => {
       this.waiting.push({ asked, settle });
-      this.go();
+      if (!this.busy) this.go();
     });
   }
 
   private async go(): Promise<void> {
-    if (this.underWay === AT_ONCE || this.waiting.length === 0) return;
+    this.busy = true;
+    await endOfTurn();
     const company = this.next();
-    this.underWay++;
     const rows = await this.options.together(company.map(({ asked }) => asked)).catch((): Row[] => []);
-    this.underWay--;
-    this.go();
+    this.busy = false;
+    if (this.waiting.length > 0) this.go();
     const found = new Map(rows.map((row) => [row.taskId, row]));
     for (const { asked, settle } of company) settle(found.get(asked.taskId) ?? this.options.alone(asked));
   }

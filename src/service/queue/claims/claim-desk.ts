@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
@@ -157,6 +158,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     if (line.serving) return;
     line.serving = true;
     while (!line.empty) {
+      await endOfTurn();
       const batch = nextOf(this.allowed(taskQueueId, line), RUNS_PER_STATEMENT);
       if (batch.length === 0) break;
       line.empty = true; // before looking, so that a hint that comes meanwhile is not lost

@@ -2,14 +2,14 @@ import { statement } from '../../postgres/sql.js';
 
 /**
  * Running rows fell due, but were reclaimed since, or lapsed past their deadline (which ends them, after its delay): look again
- * then. $1 deadline delay in seconds, $2 at most so many
+ * then. `state between` is as in retry-lapsed. $1 deadline delay in seconds, $2 at most so many
  */
 export const rearmDue = statement<{ taskId: string }>(
   'rearm-due',
   `
 with fallen as materialized (
   select task_id from task
-   where due <= now() and state = 'running' and deadline + make_interval(secs => $1) > now()
+   where due <= now() and state between 'running' and 'running' and deadline + make_interval(secs => $1) > now()
      and (taken_until > now() or deadline <= now())
    order by due
    limit $2

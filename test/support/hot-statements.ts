@@ -1,0 +1,133 @@
+import { findRun } from '../../src/service/auth/sql/find-run.js';
+import { readEvents } from '../../src/service/events/sql/read-events.js';
+import type { Statement } from '../../src/service/postgres/sql.js';
+import { PRIORITIES } from '../../src/service/queue/priority.js';
+import { claimRun } from '../../src/service/queue/sql/claim-run.js';
+import { claimRuns } from '../../src/service/queue/sql/claim-runs.js';
+import { createTasks } from '../../src/service/queue/sql/create-tasks.js';
+import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
+import { extendClaims } from '../../src/service/queue/sql/extend-claims.js';
+import { failLapsed } from '../../src/service/queue/sql/fail-lapsed.js';
+import { failOverdue } from '../../src/service/queue/sql/fail-overdue.js';
+import { findQueuesWithWork } from '../../src/service/queue/sql/find-queues-with-work.js';
+import { findTask } from '../../src/service/queue/sql/find-task.js';
+import { findUnsettled } from '../../src/service/queue/sql/find-unsettled.js';
+import { insertTask } from '../../src/service/queue/sql/insert-task.js';
+import { rearmDue } from '../../src/service/queue/sql/rearm-due.js';
+import { resolveGroups } from '../../src/service/queue/sql/resolve-groups.js';
+import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
+import { resolveRuns } from '../../src/service/queue/sql/resolve-runs.js';
+import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
+import { retryRun } from '../../src/service/queue/sql/retry-run.js';
+import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
+import { DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, taskAt } from './million-tasks.js';
+
+/** How a statement is executed on a million tasks. */
+export interface Execution {
+  statement: Statement<unknown>;
+  parameters: unknown[];
+  /** How many rows it answers. */
+  rows: number;
+  /** How many rows it is asked about, where these are more. */
+  asked?: number;
+  /** How many rows one node looks at, where these are more. */
+  looksAt?: number;
+}
+
+/** Where a claim begins, of each rank. */
+export interface Marks {
+  scheduled: readonly string[];
+  taskId: readonly string[];
+}
+
+const BEGINNING: Marks = { scheduled: PRIORITIES.map(() => '-infinity'), taskId: PRIORITIES.map(() => '') };
+
+const LEASE = 1200;
+const DELAY = 60;
+/** As many as share a statement (queue/lane.ts). */
+const TOGETHER = 64;
+/** As many as a sweep takes at once (postgres/housekeeper.ts). */
+const BATCH = 200;
+/** As many as a sweep reads (queue/sweep.service.ts). Their tasks are of a hundred groups, all of which are looked through. */
+const EVENTS = 2_000;
+
+const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+/** Spread over many pages, and none that another one depends on. */
+const running = (nth: number): string => taskAt(PLACES.running.last - 20 * nth - 1);
+const inOneDay = () => new Date(Date.now() + 86_400_000);
+const DEFINITION = '{"tags":{},"routes":[]}';
+
+export function claim(wanted: number, marks = BEGINNING): Execution {
+  const each = (value: unknown) => times(wanted, () => value);
+  const parameters = [DEEP_QUEUE, each('group'), each('worker'), each(null), wanted, LEASE, DELAY, marks.scheduled, marks.taskId];
+  return { statement: claimRuns, parameters, rows: wanted };
+}
+
+function create(count: number): Execution {
+  const each = (value: unknown) => times(count, () => value);
+  const ids = times(count, (nth) => `new-${nth}`);
+  const groups = times(count, (nth) => (nth % 2 ? groupAt(nth * 1000) : `new-group-${nth}`));
+  const stored = [ids, each(DEFINITION), each(Buffer.alloc(32)), each('["scope"]'), each(5), each(inOneDay())];
+  const task = [times(count, queueAt), groups, each('-'), each('none'), each(4), each(inOneDay())];
+  return { statement: createTasks, parameters: [...stored, ...task, DELAY], rows: count, looksAt: count * count }; // compared in memory
+}
+
+/** Those through HotSql. */
+export const hotStatements = (): Execution[] => [
+  claim(32),
+  { statement: extendClaims, parameters: [times(TOGETHER, running), times(TOGETHER, () => 0), LEASE], rows: TOGETHER },
+  {
+    statement: resolveRuns,
+    parameters: [
+      times(TOGETHER, running),
+      times(TOGETHER, () => 0),
+      times(TOGETHER, () => 'completed'),
+      times(TOGETHER, () => 'completed'),
+    ],
+    rows: TOGETHER,
+  },
+  create(TOGETHER),
+];
+
+/** Those through Sql that are executed for each task, or all the time. */
+export const otherStatements = (): Execution[] => [...ofOneTask(), ...ofTheSweep(), ...ofWhoListens()];
+
+function ofOneTask(): Execution[] {
+  const definition = ['new', DEFINITION, Buffer.alloc(32), ['scope'], 5, inOneDay()];
+  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY];
+  return [
+    { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
+    { statement: findTask, parameters: [taskAt(20)], rows: 1 },
+    { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY], rows: 1 },
+    { statement: findRun, parameters: [running(1), 0], rows: 1 },
+    { statement: extendClaim, parameters: [running(1), 0, LEASE], rows: 1 },
+    { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },
+    { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY], rows: 1 },
+    {
+      statement: satisfyDependents,
+      parameters: [taskAt(PLACES.unsettled.first)],
+      rows: DEPENDENTS,
+      asked: DEPENDENTS + 1,
+      looksAt: 8 * DEPENDENTS, // a bitmap does not know which entries are of executions that were undone
+    },
+  ];
+}
+
+function ofTheSweep(): Execution[] {
+  return [
+    { statement: rearmDue, parameters: [DELAY, BATCH], rows: BATCH, looksAt: DUE },
+    { statement: retryLapsed, parameters: [DELAY, BATCH], rows: BATCH, looksAt: DUE },
+    { statement: failLapsed, parameters: [BATCH], rows: BATCH, looksAt: DUE },
+    { statement: failOverdue, parameters: [DELAY, BATCH], rows: BATCH, looksAt: DUE },
+    { statement: findUnsettled, parameters: [BATCH], rows: BATCH, looksAt: DUE },
+    { statement: resolveGroups, parameters: [EVENTS], rows: 1, asked: EVENTS, looksAt: 5 * EVENTS },
+  ];
+}
+
+function ofWhoListens(): Execution[] {
+  const queues = times(100, (nth) => (nth % 2 ? `none/${nth}` : queueAt(nth)));
+  return [
+    { statement: findQueuesWithWork, parameters: [queues], rows: 50, asked: 100 },
+    { statement: readEvents, parameters: ['500', '100', 100], rows: 100 },
+  ];
+}

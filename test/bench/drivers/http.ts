@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { type Dispatcher, Pool } from 'undici';
 import type { Credentials } from '../../../src/credentials/ext.js';
 import { headerMac } from '../../../src/credentials/hawk.js';
 import { slugid } from '../../../src/credentials/slugid.js';
+import { Connection } from './connection.js';
 import type { Driver, Held } from './driver.js';
 
 const TASK_SCOPES = ['bench:read:one', 'secrets:get:project/bench/*'];
@@ -31,7 +31,7 @@ interface Claim {
  */
 export class HttpDriver implements Driver {
   private readonly services: Service[];
-  private readonly task: Buffer;
+  private readonly task: string;
 
   constructor(
     urls: readonly string[],
@@ -39,7 +39,7 @@ export class HttpDriver implements Driver {
     connections: number,
   ) {
     this.services = urls.map((url) => new Service(url, connections));
-    this.task = Buffer.from(JSON.stringify(task(taskQueueId, slugid())));
+    this.task = JSON.stringify(task(taskQueueId, slugid()));
   }
 
   async create(worker: number): Promise<void> {
@@ -48,7 +48,7 @@ export class HttpDriver implements Driver {
 
   async createTask(worker: number): Promise<string> {
     const taskId = slugid();
-    await this.service(worker).call('PUT', `task/${taskId}`, LOAD_CLIENT, this.task);
+    await this.call(worker, 'PUT', `task/${taskId}`, LOAD_CLIENT, this.task);
     return taskId;
   }
 
@@ -58,13 +58,13 @@ export class HttpDriver implements Driver {
     const group = slugid();
     const before = (index: number) => taskIds.slice(Math.max(0, index - dependencies), index);
     const tasks = taskIds.map((taskId, index) => ({ taskId, task: { ...task(this.taskQueueId, group), dependencies: before(index) } }));
-    return this.service(0).call('POST', 'tasks/create', LOAD_CLIENT, Buffer.from(JSON.stringify({ tasks })));
+    return this.call(0, 'POST', 'tasks/create', LOAD_CLIENT, JSON.stringify({ tasks }));
   }
 
   async claim(worker: number, wanted: number): Promise<Held[]> {
     const body = `{"workerGroup":"bench","workerId":"w${worker}","tasks":${wanted}}`;
     const path = `claim-work/${encodeURIComponent(this.taskQueueId)}`;
-    const { tasks } = JSON.parse(await this.service(worker).call('POST', path, LOAD_CLIENT, Buffer.from(body))) as { tasks: Claim[] };
+    const { tasks } = JSON.parse(await this.call(worker, 'POST', path, LOAD_CLIENT, body)) as { tasks: Claim[] };
     return tasks.map(({ status: { taskId }, runId, credentials }) => ({ taskId, runId, credentials }));
   }
 
@@ -78,16 +78,17 @@ export class HttpDriver implements Driver {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.services.map((service) => service.close()));
+    for (const service of this.services) service.close();
   }
 
   private report(worker: number, { taskId, runId, credentials }: Held, verb: string): Promise<string> {
     if (!credentials) throw new Error('nothing was lent for this run');
-    return this.service(worker).call('POST', `task/${taskId}/runs/${runId}/${verb}`, credentials);
+    return this.call(worker, 'POST', `task/${taskId}/runs/${runId}/${verb}`, credentials);
   }
 
-  private service(worker: number): Service {
-    return this.services[worker % this.services.length]!;
+  private call(worker: number, method: 'POST' | 'PUT', path: string, credentials: Credentials, body?: string): Promise<string> {
+    const { services } = this;
+    return services[worker % services.length]!.call(Math.floor(worker / services.length), method, path, credentials, body);
   }
 }
 
@@ -101,31 +102,25 @@ function task(taskQueueId: string, taskGroupId: string): Record<string, unknown>
 }
 
 class Service {
-  private readonly pool: Pool;
-  private readonly host: string;
-  private readonly port: number;
+  private readonly url: URL;
+  private readonly connections: Connection[];
   private readonly prefix = randomBytes(4).toString('hex');
   private nonce = 0;
 
   constructor(url: string, connections: number) {
-    const { hostname, port } = new URL(url);
-    this.host = hostname;
-    this.port = Number(port);
-    this.pool = new Pool(url, { connections, pipelining: 1 });
+    this.url = new URL(url);
+    this.connections = Array.from({ length: connections }, () => new Connection(this.url));
   }
 
-  /** The body of the answer; anything but a 200 is an error. */
-  call(method: 'POST' | 'PUT', path: string, credentials: Credentials, body?: Buffer): Promise<string> {
+  /** The body of the answer; anything but a 200 is an error. Each worker has a connection of its own. */
+  call(worker: number, method: 'POST' | 'PUT', path: string, credentials: Credentials, body?: string): Promise<string> {
     const resource = `/api/queue/v1/${path}`;
-    const headers = ['authorization', this.sign(method, resource, credentials)];
-    if (body) headers.push('content-type', 'application/json');
-    return new Promise((resolve, reject) => {
-      this.pool.dispatch({ method, path: resource, headers, body: body ?? null }, new Answer(`${method} ${path}`, resolve, reject));
-    });
+    const connection = this.connections[worker % this.connections.length]!;
+    return connection.send(method, resource, `authorization: ${this.sign(method, resource, credentials)}\r\n`, body);
   }
 
-  close(): Promise<void> {
-    return this.pool.destroy();
+  close(): void {
+    for (const connection of this.connections) connection.close();
   }
 
   private sign(method: string, resource: string, { clientId, accessToken, certificate }: Credentials): string {
@@ -133,40 +128,8 @@ class Service {
     const nonce = this.prefix + (this.nonce++).toString(36);
     // the certificate is JSON text already: no need to parse it to put it into JSON
     const ext = certificate && Buffer.from(`{"certificate":${certificate}}`).toString('base64');
-    const request = { method, resource, host: this.host, port: this.port };
+    const request = { method, resource, host: this.url.hostname, port: Number(this.url.port) };
     const mac = headerMac(accessToken, request, { id: clientId, ts, nonce, ...(ext ? { ext } : {}) });
     return `Hawk id="${clientId}", ts="${ts}", nonce="${nonce}"${ext ? `, ext="${ext}"` : ''}, mac="${mac}"`;
-  }
-}
-
-/** undici's own `request` makes a stream of each answer; a handler that gathers the parts costs half. */
-class Answer implements Dispatcher.DispatchHandler {
-  private readonly parts: Buffer[] = [];
-  private status = 0;
-
-  constructor(
-    private readonly what: string,
-    private readonly resolve: (body: string) => void,
-    private readonly reject: (error: Error) => void,
-  ) {}
-
-  onRequestStart(): void {}
-
-  onResponseStart(_controller: unknown, status: number): void {
-    this.status = status;
-  }
-
-  onResponseData(_controller: unknown, part: Buffer): void {
-    this.parts.push(part);
-  }
-
-  onResponseEnd(): void {
-    const body = this.parts.length === 1 ? this.parts[0]!.toString() : Buffer.concat(this.parts).toString();
-    if (this.status === 200) this.resolve(body);
-    else this.reject(new Error(`${this.what}: ${this.status} ${body.slice(0, 300)}`));
-  }
-
-  onResponseError(_controller: unknown, error: Error): void {
-    this.reject(error);
   }
 }

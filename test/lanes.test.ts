@@ -123,6 +123,25 @@ describe('creates', () => {
     for (const { body } of losers) expect(body.message).toContain(`belongs to schedulerId ${schedulerId}`);
   });
 
+  it('that must wait for a group that somebody else is creating hold up no others', async () => {
+    const taskGroupId = slugid();
+    const client = await test.database.pool.connect();
+    try {
+      await client.query('begin');
+      await client.query(`insert into task_group (task_group_id, scheduler_id) values ($1, '-')`, [taskGroupId]);
+      const waiting = tasks.put(slugid(), definition({ taskGroupId }));
+      let answered = false;
+      waiting.then(() => (answered = true));
+      expect(await statuses(times(20, () => tasks.put(slugid(), definition())))).toEqual(times(20, () => 200));
+      expect(answered).toBe(false);
+      await client.query('commit');
+      expect((await waiting).status).toBe(200);
+    } finally {
+      await client.query('rollback');
+      client.release();
+    }
+  });
+
   it('of large definitions go alone', async () => {
     const large = (extra: object) => tasks.put(slugid(), definition({ extra }));
     expect(await statuses(times(6, () => large({ x: 'y'.repeat(30_000) })))).toEqual(times(6, () => 200));
@@ -243,7 +262,7 @@ describe('claims of a deep queue', () => {
 });
 
 it('the connections of shared statements keep one plan for all calls, and scan no table', async () => {
-  const settings = ['plan_cache_mode', 'enable_seqscan', 'jit', 'statement_timeout', 'idle_in_transaction_session_timeout'];
+  const settings = ['plan_cache_mode', 'enable_seqscan', 'jit', 'lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout'];
   const shown = await hot.query<{ name: string; setting: string }>(
     {
       name: 'test-settings',
@@ -255,6 +274,7 @@ it('the connections of shared statements keep one plan for all calls, and scan n
     plan_cache_mode: 'force_generic_plan',
     enable_seqscan: 'off',
     jit: 'off',
+    lock_timeout: '50ms',
     statement_timeout: '30s',
     idle_in_transaction_session_timeout: '10s',
   });

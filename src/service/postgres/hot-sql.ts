@@ -14,14 +14,15 @@ export function hotPoolSize(processes: number): number {
 
 /**
  * Generic plans: to plan a claim anew takes as long as to run it, and its statements are shaped so that one plan is right for every
- * call. No sequential scans: such a plan is kept from when a table was small, and must be right when there are a million rows.
+ * call. No sequential scans: such a plan is kept from when a table was small, and must be right when there are a million rows. No
+ * waiting: most skip what is locked, but who creates a group that somebody's large batch is creating would wait a second for its end.
  */
 const SETTINGS = `select set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
-  set_config('jit', 'off', false)`;
+  set_config('jit', 'off', false), set_config('lock_timeout', '50', false)`;
 
 /**
- * The door to raw SQL for statements that take no more than milliseconds, and wait for nobody's locks: over connections of their own,
- * so that no slow reader or large batch ever keeps a claim waiting.
+ * The door to raw SQL for statements that take no more than milliseconds, and wait for nobody's locks (50 ms, then they fail): over
+ * connections of their own, so that no slow reader or large batch ever keeps a claim waiting.
  */
 export class HotSql extends Sql {
   static on(url: string, connections: number = LARGEST_POOL): HotSql {

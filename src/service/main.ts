@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { satisfies } from '../scopes/scope.js';
 import { REPLICA, type Report } from './cluster.js';
 import { type Config, ConfigError, readConfig } from './config.js';
@@ -10,6 +11,13 @@ import { type Running, startService, startServiceCluster } from './service.js';
 
 const STOP_WITHIN_MS = 30_000;
 const OPEN = `  Anonymous   whoever reaches it may read tasks and their payloads; ANONYMOUS_SCOPES='[]' ends that`;
+
+/**
+ * How much garbage may pile up beside what lives, in percent. V8 would let the heap grow fourfold before it looks: after a few batches
+ * of 3 000 tasks a process took 380 MB, of which 66 were alive. So it takes 270 at most.
+ */
+const HEAP_GROWTH = 60;
+setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);

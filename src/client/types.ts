@@ -984,6 +984,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/task-queues/{taskQueueId}/pending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the pending tasks of a queue */
+        get: operations["listPendingTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-queues/{taskQueueId}/claimed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the claimed tasks of a queue */
+        get: operations["listClaimedTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/tasks": {
         parameters: {
             query?: never;
@@ -1050,40 +1084,6 @@ export interface paths {
         };
         /** List the tasks that depend on a task */
         get: operations["listDependentTasks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/queue/v1/task-queues/{taskQueueId}/pending": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the pending tasks of a queue */
-        get: operations["listPendingTasks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/queue/v1/task-queues/{taskQueueId}/claimed": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the claimed tasks of a queue */
-        get: operations["listClaimedTasks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2132,6 +2132,44 @@ export interface components {
             pendingTasks: number;
             claimedTasks: number;
         };
+        PendingTask: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            task: components["schemas"]["TaskDefinitionResponse"];
+            runId: number;
+            /**
+             * Format: date-time
+             * @description Since when the run is pending
+             */
+            inserted: string;
+        };
+        PendingTaskListResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            /** @description The longest waiting first, whatever its priority */
+            tasks: components["schemas"]["PendingTask"][];
+        };
+        ClaimedTask: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            task: components["schemas"]["TaskDefinitionResponse"];
+            runId: number;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            /**
+             * Format: date-time
+             * @description Since when the worker has the run
+             */
+            claimed: string;
+        };
+        ClaimedTasksResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            /** @description The oldest claim first */
+            tasks: components["schemas"]["ClaimedTask"][];
+        };
         TaskIdsRequest: {
             /**
              * @description Tasks; those that do not exist are left out of the answer
@@ -2182,44 +2220,6 @@ export interface components {
             /** @description The task that they depend on */
             taskId: string;
             tasks: components["schemas"]["TaskAndStatus"][];
-        };
-        PendingTask: {
-            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
-            taskId: string;
-            task: components["schemas"]["TaskDefinitionResponse"];
-            runId: number;
-            /**
-             * Format: date-time
-             * @description Since when the run is pending
-             */
-            inserted: string;
-        };
-        PendingTaskListResponse: {
-            /** @description Where the next page begins; absent on the last */
-            continuationToken?: string;
-            /** @description The longest waiting first, whatever its priority */
-            tasks: components["schemas"]["PendingTask"][];
-        };
-        ClaimedTask: {
-            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
-            taskId: string;
-            task: components["schemas"]["TaskDefinitionResponse"];
-            runId: number;
-            /** @description 1 to 38 letters, digits, - or _ */
-            workerGroup: string;
-            /** @description 1 to 38 letters, digits, - or _ */
-            workerId: string;
-            /**
-             * Format: date-time
-             * @description Since when the worker has the run
-             */
-            claimed: string;
-        };
-        ClaimedTasksResponse: {
-            /** @description Where the next page begins; absent on the last */
-            continuationToken?: string;
-            /** @description The oldest claim first */
-            tasks: components["schemas"]["ClaimedTask"][];
         };
         TaskGroupResponse: {
             /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
@@ -7479,6 +7479,160 @@ export interface operations {
             };
         };
     };
+    listPendingTasks: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingTaskListResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listClaimedTasks: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimedTasksResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
     tasks: {
         parameters: {
             query?: {
@@ -7821,160 +7975,6 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
-            503: {
-                headers: {
-                    /** @description Seconds, different ones for each answer, so that not all come back at once */
-                    "retry-after": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-        };
-    };
-    listPendingTasks: {
-        parameters: {
-            query?: {
-                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
-                limit?: number;
-                /** @description Where the page before this one ended, as its response says */
-                continuationToken?: string;
-            };
-            header?: never;
-            path: {
-                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
-                taskQueueId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PendingTaskListResponse"];
-                };
-            };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
-            401: {
-                headers: {
-                    /** @description `hawk` */
-                    "www-authenticate": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
-            503: {
-                headers: {
-                    /** @description Seconds, different ones for each answer, so that not all come back at once */
-                    "retry-after": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-        };
-    };
-    listClaimedTasks: {
-        parameters: {
-            query?: {
-                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
-                limit?: number;
-                /** @description Where the page before this one ended, as its response says */
-                continuationToken?: string;
-            };
-            header?: never;
-            path: {
-                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
-                taskQueueId: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClaimedTasksResponse"];
-                };
-            };
-            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
-            401: {
-                headers: {
-                    /** @description `hawk` */
-                    "www-authenticate": string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorResponse"];
-                };
-            };
-            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
-            403: {
                 headers: {
                     [name: string]: unknown;
                 };

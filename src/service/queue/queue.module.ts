@@ -13,18 +13,20 @@ import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
-import { QueueController } from './queue.controller.js';
+import { QueuedTasksController } from './queued-tasks.controller.js';
 import { ResolveRunService } from './resolve-run.service.js';
+import { RunsController } from './runs.controller.js';
 import { SettleService } from './settle.service.js';
 import { SweepService } from './sweep.service.js';
 import { TaskGroupService } from './task-group.service.js';
 import { TaskGroupsController } from './task-groups.controller.js';
 import { TaskListsController } from './task-lists.controller.js';
+import { TasksController } from './tasks.controller.js';
 
 /** Tasks and their runs. */
 @Module({
   imports: [FleetModule],
-  controllers: [QueueController, TaskListsController, TaskGroupsController],
+  controllers: [TasksController, RunsController, QueuedTasksController, TaskListsController, TaskGroupsController],
   providers: [
     FindTask,
     CreateTaskService,

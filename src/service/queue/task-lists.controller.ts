@@ -4,30 +4,20 @@ import type { ScopeTemplate } from '../../scopes/scope-expression.js';
 import { Payload } from '../http/body.js';
 import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
-import { SLUGID, TASK_QUEUE_ID } from '../http/identifiers.js';
+import { SLUGID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
 import { ContinuationToken, Limit } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
 import { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
 import { CreateTasksService } from './create-tasks.service.js';
-import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
-import {
-  ClaimedTasksResponse,
-  DefinitionsResponse,
-  DependentsResponse,
-  PendingTaskListResponse,
-  StatusesResponse,
-  TaskIdsRequest,
-} from './lists.dto.js';
+import { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskIdsRequest } from './lists.dto.js';
 import { CREATE_TASK_SCOPES } from './task-creation.js';
 
 function each(scope: string): ScopeTemplate {
   return { AllOf: [{ for: 'taskId', in: 'taskIds', each: `${scope}:<taskId>` }] };
 }
-
-const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
 const CREATE_TASKS = `All tasks are created in one transaction, or none is, and the refusal names \`tasks[<index>]\`. They may depend on one another in any
 order, but not in a circle, and on tasks that exist: 20 000 dependencies in all. Each is held to what createTask requires; a task that exists
@@ -40,7 +30,6 @@ the same priority that do not depend on one another there is no order.`;
 export class TaskListsController {
   constructor(
     private readonly lists: ListTasks,
-    private readonly queue: ListQueue,
     private readonly creation: CreateTasksService,
   ) {}
 
@@ -103,31 +92,5 @@ export class TaskListsController {
     @ContinuationToken() token?: string,
   ): Promise<DependentsResponse> {
     return this.lists.dependents(taskId, { limit, token }, caller);
-  }
-
-  @Get('task-queues/:taskQueueId/pending')
-  @ApiTags('queue: task queues')
-  @RequireScopes('queue:pending-list:<taskQueueId>')
-  @Operation({ summary: 'List the pending tasks of a queue', stability: 'experimental', response: PendingTaskListResponse })
-  listPendingTasks(
-    @CallerOf() caller: Caller,
-    @TaskQueueId() taskQueueId: string,
-    @Limit() limit?: string,
-    @ContinuationToken() token?: string,
-  ): Promise<PendingTaskListResponse> {
-    return this.queue.pending(taskQueueId, { limit, token }, caller);
-  }
-
-  @Get('task-queues/:taskQueueId/claimed')
-  @ApiTags('queue: task queues')
-  @RequireScopes('queue:claimed-list:<taskQueueId>')
-  @Operation({ summary: 'List the claimed tasks of a queue', stability: 'experimental', response: ClaimedTasksResponse })
-  listClaimedTasks(
-    @CallerOf() caller: Caller,
-    @TaskQueueId() taskQueueId: string,
-    @Limit() limit?: string,
-    @ContinuationToken() token?: string,
-  ): Promise<ClaimedTasksResponse> {
-    return this.queue.claimed(taskQueueId, { limit, token }, caller);
   }
 }

@@ -1,4 +1,4 @@
-import { Controller, Get, Headers, Post, Put, Req, Res } from '@nestjs/common';
+import { Controller, Headers, Post, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { ApiError } from '../http/api-error.js';
@@ -13,124 +13,35 @@ import { UrlParam } from '../http/url-param.js';
 import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
-import { CHANGE_PRIORITY_SCOPES, ControlTaskService, steeringScopes } from './control-task.service.js';
-import { CreateTaskService } from './create-task.service.js';
-import { FindTask } from './find-task.service.js';
-import { PriorityRequest } from './lists.dto.js';
 import { ResolveRunService } from './resolve-run.service.js';
 import {
   ClaimTaskRequest,
   ClaimWorkRequest,
   ClaimWorkResponse,
-  CreateTaskRequest,
-  PendingTasksResponse,
   TaskClaim,
-  TaskDefinitionResponse,
   TaskExceptionRequest,
-  TaskQueueCountsResponse,
   TaskReclaim,
   TaskStatusResponse,
 } from './task.dto.js';
-import { CREATE_TASK_SCOPES } from './task-creation.js';
-import { statusOf } from './task-status.js';
 
 const TaskId = () => UrlParam('taskId', SLUGID);
 const RunId = () => UrlParam('runId', RUN_ID);
-const TaskQueueId = () => UrlParam('taskQueueId', TASK_QUEUE_ID);
 
 const CLAIM_WORK_SCOPES = { AllOf: ['queue:claim-work:<taskQueueId>', 'queue:worker-id:<workerGroup>/<workerId>'] };
 const GONE_OR_CHANGED = ['ResourceNotFound', 'RequestConflict'] as const;
 
-/** Every operation on tasks and their runs. */
+/** What workers do: claim runs, extend their leases, report on them. */
+@ApiTags('queue: workers')
 @Controller('api/queue/v1')
-export class QueueController {
+export class RunsController {
   constructor(
-    private readonly tasks: FindTask,
-    private readonly creation: CreateTaskService,
-    private readonly control: ControlTaskService,
     private readonly claimingWork: ClaimWorkService,
     private readonly claimingTask: ClaimTaskService,
     private readonly reclaiming: ReclaimTaskService,
     private readonly resolving: ResolveRunService,
   ) {}
 
-  @Get('task/:taskId')
-  @ApiTags('queue: tasks')
-  @RequireScopes('queue:get-task:<taskId>')
-  @Operation({ summary: 'Get the definition of a task', response: TaskDefinitionResponse, errors: ['ResourceNotFound'] })
-  task(@TaskId() taskId: string): Promise<TaskDefinitionResponse> {
-    return this.tasks.definition(taskId);
-  }
-
-  @Get('task/:taskId/status')
-  @ApiTags('queue: tasks')
-  @RequireScopes('queue:status:<taskId>')
-  @Operation({ summary: 'Get the status of a task', response: TaskStatusResponse, errors: ['ResourceNotFound'] })
-  async status(@TaskId() taskId: string): Promise<TaskStatusResponse> {
-    return { status: statusOf(await this.tasks.get(taskId)) };
-  }
-
-  @Put('task/:taskId')
-  @ApiTags('queue: tasks')
-  @RequireScopes(CREATE_TASK_SCOPES)
-  @Operation({
-    summary: 'Create a task',
-    description: 'The same definition under the same task id again answers 200 with the status.',
-    response: TaskStatusResponse,
-    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
-  })
-  createTask(@CallerOf() caller: Caller, @TaskId() taskId: string, @Payload() request: CreateTaskRequest): Promise<TaskStatusResponse> {
-    return this.creation.createTask(taskId, request, caller);
-  }
-
-  @Post('task/:taskId/schedule')
-  @ApiTags('queue: tasks')
-  @RequireScopes(steeringScopes('schedule-task'))
-  @Operation({ summary: 'Schedule a task whatever it still depends on', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
-  scheduleTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
-    return this.control.schedule(taskId, caller);
-  }
-
-  @Post('task/:taskId/rerun')
-  @ApiTags('queue: tasks')
-  @RequireScopes(steeringScopes('rerun-task'))
-  @Operation({ summary: 'Run a task once more', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
-  rerunTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
-    return this.control.rerun(taskId, caller);
-  }
-
-  @Post('task/:taskId/cancel')
-  @ApiTags('queue: tasks')
-  @RequireScopes(steeringScopes('cancel-task'))
-  @Operation({
-    summary: 'Cancel a task',
-    description: 'A task that has ended stays as it is.',
-    response: TaskStatusResponse,
-    errors: GONE_OR_CHANGED,
-  })
-  cancelTask(@CallerOf() caller: Caller, @TaskId() taskId: string): Promise<TaskStatusResponse> {
-    return this.control.cancel(taskId, caller);
-  }
-
-  @Post('task/:taskId/priority')
-  @ApiTags('queue: tasks')
-  @RequireScopes(CHANGE_PRIORITY_SCOPES)
-  @Operation({
-    summary: 'Change the priority of a task that has not ended',
-    stability: 'experimental',
-    response: TaskStatusResponse,
-    errors: ['InputValidationError', ...GONE_OR_CHANGED],
-  })
-  changeTaskPriority(
-    @CallerOf() caller: Caller,
-    @TaskId() taskId: string,
-    @Payload() { newPriority }: PriorityRequest,
-  ): Promise<TaskStatusResponse> {
-    return this.control.changePriority(taskId, newPriority, caller);
-  }
-
   @Post('claim-work/:taskQueueId')
-  @ApiTags('queue: workers')
   @RequireScopes(CLAIM_WORK_SCOPES)
   @ApiHeader({
     name: 'idempotency-key',
@@ -146,7 +57,7 @@ export class QueueController {
   })
   claimWork(
     @CallerOf() caller: Caller,
-    @TaskQueueId() taskQueueId: string,
+    @UrlParam('taskQueueId', TASK_QUEUE_ID) taskQueueId: string,
     @Payload() request: ClaimWorkRequest,
     @Headers('idempotency-key') idempotencyKey: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -165,7 +76,6 @@ export class QueueController {
   }
 
   @Post('task/:taskId/runs/:runId/claim')
-  @ApiTags('queue: workers')
   @RequireScopes(CLAIM_TASK_SCOPES)
   @Operation({
     summary: 'Claim one named run',
@@ -184,7 +94,6 @@ export class QueueController {
   }
 
   @Post('task/:taskId/runs/:runId/reclaim')
-  @ApiTags('queue: workers')
   @OwnRun()
   @RequireScopes('queue:reclaim-task:<taskId>/<runId>')
   @Operation({
@@ -198,7 +107,6 @@ export class QueueController {
   }
 
   @Post('task/:taskId/runs/:runId/completed')
-  @ApiTags('queue: workers')
   @OwnRun()
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
   @Operation({
@@ -213,7 +121,6 @@ export class QueueController {
   }
 
   @Post('task/:taskId/runs/:runId/failed')
-  @ApiTags('queue: workers')
   @OwnRun()
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
   @Operation({ summary: 'Report a run failed', response: TaskStatusResponse, errors: GONE_OR_CHANGED })
@@ -222,7 +129,6 @@ export class QueueController {
   }
 
   @Post('task/:taskId/runs/:runId/exception')
-  @ApiTags('queue: workers')
   @OwnRun()
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
   @Operation({
@@ -237,23 +143,6 @@ export class QueueController {
     @Payload() { reason }: TaskExceptionRequest,
   ): Promise<TaskStatusResponse> {
     return this.resolving.exception(taskId, runNumber(runId), reason);
-  }
-
-  @Get('pending/:taskQueueId')
-  @ApiTags('queue: task queues')
-  @RequireScopes('queue:pending-count:<taskQueueId>')
-  @Operation({ summary: 'Count the pending tasks of a queue', stability: 'deprecated', response: PendingTasksResponse })
-  async pendingTasks(@TaskQueueId() taskQueueId: string): Promise<PendingTasksResponse> {
-    const { claimedTasks: _, ...pending } = await this.tasks.counts(taskQueueId);
-    return pending;
-  }
-
-  @Get('task-queues/:taskQueueId/counts')
-  @ApiTags('queue: task queues')
-  @RequireScopes({ AllOf: ['queue:pending-count:<taskQueueId>', 'queue:claimed-count:<taskQueueId>'] })
-  @Operation({ summary: 'Count the pending and the claimed tasks of a queue', response: TaskQueueCountsResponse })
-  taskQueueCounts(@TaskQueueId() taskQueueId: string): Promise<TaskQueueCountsResponse> {
-    return this.tasks.counts(taskQueueId);
   }
 }
 

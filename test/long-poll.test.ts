@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import pg from 'pg';
 import { authorizationHeader } from '../src/credentials/hawk.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
+import { findQueuesWithWork } from '../src/service/queue/sql/find-queues-with-work.js';
 import { insertTask } from '../src/service/queue/sql/insert-task.js';
 import { type Api, definition, slugid } from './support/api.js';
 import { eventually } from './support/service-process.js';
@@ -120,19 +122,64 @@ it('who hangs up waits no longer: the task goes to the next worker, as its first
   expect(tasks).toMatchObject([{ status: { taskId }, runId: 0, fence: 1 }]);
 });
 
+/** Writes a pending task behind the service's back. */
+async function insertSilently(taskQueueId: string): Promise<string> {
+  const taskId = slugid();
+  const task = definition({ taskQueueId, taskGroupId: taskId, schedulerId: '-', projectId: 'none', priority: 'lowest' });
+  const { expires, deadline } = task;
+  const identity = [taskQueueId, taskId, '-', 'none', 6];
+  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60];
+  await test.database.pool.query(insertTask.text, columns);
+  return taskId;
+}
+
 it('a task that no notification told of is found within two seconds', async () => {
   const waiting = poll(test.root, 'lost/queue', 'w');
   await sleep(300);
-  const taskId = slugid();
-  const task = definition({ taskQueueId: 'lost/queue', taskGroupId: taskId, schedulerId: '-', projectId: 'none', priority: 'lowest' });
-  const { expires, deadline } = task;
-  const identity = ['lost/queue', taskId, '-', 'none', 6];
-  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60];
   const began = performance.now();
-  await test.database.pool.query(insertTask.text, columns);
+  const taskId = await insertSilently('lost/queue');
   const { tasks, at } = await waiting.answer;
   expect(tasks).toMatchObject([{ status: { taskId } }]);
   expect(at - began).toBeLessThan(2_000);
+});
+
+it('queues of whatever names are remembered up to a bound, and who waits is not forgotten for them', async () => {
+  const replica = await test.replica();
+  const desk = replica.service.app.get(ClaimDesk);
+  const { lines } = desk as unknown as { lines: Map<string, { waiting: Set<unknown> }> };
+  const waiting = poll(replica.root, 'waits/queue', 'w');
+  await eventually('it waits', () => lines.get('waits/queue')?.waiting.size === 1);
+  let most = 0;
+  for (let n = 0; n < 25_000; n++) {
+    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, AbortSignal.abort());
+    most = Math.max(most, lines.size);
+  }
+  expect(most).toBe(10_000);
+  expect(lines.size).toBeLessThan(10_000);
+  const taskId = await create(test.root, 'waits/queue');
+  expect((await waiting.answer).tasks).toMatchObject([{ status: { taskId } }]);
+  await replica.close();
+});
+
+it('one statement asks about a thousand queues at most, and all are asked about', async () => {
+  const replica = await test.replica();
+  const desk = replica.service.app.get(ClaimDesk);
+  const names = Array.from({ length: 1_300 }, (_, n) => queueOf('rounds', n));
+  const worker = { workerGroup: 'g', workerId: 'w' };
+  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, new AbortController().signal)));
+  const waiting = poll(replica.root, queueOf('rounds', 1_300), 'w');
+  await eventually('it waits', () => desk.waiting === 1);
+  const asked = jest.spyOn(replica.service.app.get(Sql), 'query');
+  const began = performance.now();
+  const taskId = await insertSilently(queueOf('rounds', 1_300));
+  const { tasks, at } = await waiting.answer;
+  expect(tasks).toMatchObject([{ status: { taskId } }]);
+  expect(at - began).toBeLessThan(2_500);
+  const rounds = asked.mock.calls.flatMap(([{ name }, values]) => (name === findQueuesWithWork.name ? [values?.[0] as string[]] : []));
+  expect(rounds.length).toBeGreaterThan(1);
+  for (const round of rounds) expect(round.length).toBeLessThanOrEqual(1_000);
+  expect(new Set(rounds.flat())).toEqual(new Set([...names, queueOf('rounds', 1_300)]));
+  await replica.close();
 });
 
 it('a poll that ends answers no tasks', async () => {

@@ -1,0 +1,150 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import type { ClaimedRow } from '../sql/claim-runs.js';
+import type { Worker } from './lease-runs.service.js';
+import { Watermark } from './watermark.js';
+
+/** What a worker asks for. The same key from the same worker gets the same runs again while it holds any of them. */
+export interface Wish {
+  worker: Worker;
+  wanted: number;
+  key: Buffer | undefined;
+}
+
+export interface Request extends Wish {
+  /** Whether a statement looked on behalf of this request: not yet, it does so now, or it has. */
+  look: 'due' | 'under way' | 'done';
+  /** Its time is up: it is answered at the end of its look. Every request gets one, even with no time to wait. */
+  over: boolean;
+  /** Why its last look failed, if it did. It waits on all the same: the database may be back before its time is up. */
+  failure: unknown;
+  give(rows: ClaimedRow[]): void;
+}
+
+/** How a line is served. */
+interface Service {
+  /** Gives these requests what there is. Answers whether everybody got all they asked for, so that there may be more. */
+  look(watermark: Watermark, batch: Request[]): Promise<boolean>;
+  /** Whether the worker may have work at the moment: it may be quarantined while it waits. */
+  admits(worker: Worker): boolean;
+}
+
+const RUNS_PER_STATEMENT = 128;
+
+/** Those who wait for one task queue in this process. */
+export class ClaimLine {
+  private readonly waiting = new Set<Request>();
+  private readonly watermark = new Watermark();
+  private serving = false;
+  /** The last look found nothing left, and nobody has said otherwise since. */
+  private empty = false;
+  private usedAt = Date.now();
+
+  constructor(private readonly service: Service) {}
+
+  /** How many requests wait. */
+  get length(): number {
+    return this.waiting.size;
+  }
+
+  /** Whether nobody looks for what waits here: it needs to be told by somebody else. */
+  get quiet(): boolean {
+    return this.empty || (this.waiting.size > 0 && !this.serving); // also where only quarantined workers wait: their time may be over
+  }
+
+  /** Whether nobody has waited for so long. */
+  unusedFor(ms: number): boolean {
+    return this.waiting.size === 0 && !this.serving && Date.now() - this.usedAt >= ms;
+  }
+
+  /** Waits until there are runs, `waitMs` have passed (then none), or the caller hung up. Rejects if its last look failed. */
+  wait(wish: Wish, waitMs: number, hungUp: AbortSignal): Promise<ClaimedRow[]> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        this.waiting.delete(request);
+        this.usedAt = Date.now();
+        clearTimeout(timer);
+        hungUp.removeEventListener('abort', hangUp);
+      };
+      const give = (rows: ClaimedRow[]) => {
+        leave();
+        if (rows.length === 0 && request.failure) reject(request.failure);
+        else resolve(rows);
+      };
+      const { worker, wanted, key } = wish;
+      const request: Request = { worker, wanted, key, look: 'due', over: false, failure: undefined, give };
+      const stop = () => {
+        request.over = true;
+        if (request.look === 'done' || (request.look === 'due' && !this.serving)) request.give([]);
+      };
+      const hangUp = () => {
+        request.look = request.look === 'due' ? 'done' : request.look; // nobody is there to be leased anything
+        stop();
+      };
+      const timer = setTimeout(stop, waitMs);
+      hungUp.addEventListener('abort', hangUp);
+      this.waiting.add(request);
+      if (key) this.empty = false; // what the key was given is found even when nothing is pending
+      if (hungUp.aborted) hangUp();
+      else this.serve();
+    });
+  }
+
+  /** There may be work. */
+  wake(): void {
+    this.empty = false;
+    this.serve();
+  }
+
+  /** The database is back: whose look failed gets another one, be it only for what its key holds already. */
+  lookAgain(): void {
+    const failed = [...this.waiting].filter((request) => request.failure && request.look === 'done');
+    for (const request of failed) request.look = 'due';
+    if (failed.length > 0) this.wake();
+  }
+
+  /** Ends all waiting; what is being leased at this moment is still handed over. */
+  close(): void {
+    for (const request of this.waiting) {
+      request.over = true;
+      if (request.look !== 'under way') request.give([]);
+    }
+  }
+
+  /** Serves until the line or the queue is empty. Only one at a time: who comes meanwhile is in the next statement. */
+  private async serve(): Promise<void> {
+    if (this.serving) return;
+    this.serving = true;
+    while (!this.empty) {
+      await endOfTurn();
+      const batch = nextOf(this.admitted(), RUNS_PER_STATEMENT);
+      if (batch.length === 0) break;
+      this.empty = true; // before looking, so that a hint that comes meanwhile is not lost
+      for (const request of batch) request.look = 'under way';
+      const satisfied = await this.service.look(this.watermark, batch);
+      for (const request of batch) request.look = 'done';
+      if (satisfied) this.empty = false;
+      for (const request of this.waiting) if (request.over && request.look === 'done') request.give([]);
+    }
+    this.serving = false;
+    for (const request of this.waiting) if (request.over) request.give([]);
+  }
+
+  private *admitted(): Iterable<Request> {
+    for (const request of this.waiting) if (this.service.admits(request.worker)) yield request;
+  }
+}
+
+/**
+ * As many requests, in the order they came, as want about so many runs; and every request with a key that has had no look yet: what
+ * its key holds already must not wait behind the others' wishes.
+ */
+function nextOf(waiting: Iterable<Request>, runs: number): Request[] {
+  const batch: Request[] = [];
+  let sum = 0;
+  for (const request of waiting) {
+    if (sum >= runs && !(request.key && request.look === 'due')) continue;
+    batch.push(request);
+    sum += request.wanted;
+  }
+  return batch;
+}

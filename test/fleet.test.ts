@@ -1,8 +1,9 @@
 import { jest } from '@jest/globals';
 import { FleetService } from '../src/service/fleet/fleet.service.js';
 import { Quarantine } from '../src/service/fleet/quarantine.js';
+import { Sightings } from '../src/service/fleet/sightings.js';
 import { Sql } from '../src/service/postgres/sql.js';
-import type { Answer } from './support/api.js';
+import { type Answer, slugid } from './support/api.js';
 import { eventually } from './support/service-process.js';
 import { ok, refused, Tasks, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -147,6 +148,37 @@ describe('workers', () => {
     expect((await ok(test.root.get(`/queue/v1/task-queues/${encodeURIComponent(queue)}`))).expires).toBe(late);
     await refused(test.root.put(declareAt(queue, 'group/new'), { expires: 'soon' }), 400);
     await refused(test.root.put(declareAt(queue, 'group/new'), { capacity: 3 }), 400);
+  });
+
+  it('are noted up to ten thousand at a time while writing hangs; the others when they are seen again', async () => {
+    const queue = `${fresh('prov')}/type`;
+    const sightings = test.service.app.get(Sightings);
+    const run = { taskId: slugid(), runId: 0 };
+    const saw = (n: number) => sightings.saw(queue, { workerGroup: 'group', workerId: `w${n}` }, []);
+    const written = async () => {
+      await sightings.flush();
+      const { rows } = await test.database.pool.query('select count(*)::integer as workers from worker where task_queue_id = $1', [queue]);
+      return rows[0].workers;
+    };
+    const holder = await test.database.pool.connect();
+    try {
+      await holder.query('begin; lock table task_queue in access exclusive mode');
+      saw(0);
+      const hanging = sightings.flush();
+      const locked = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await eventually('writing hangs', async () => (await test.database.pool.query(locked)).rowCount === 1);
+      for (let n = 1; n < 12_000; n++) saw(n);
+      sightings.saw(queue, { workerGroup: 'group', workerId: 'w1' }, [run]); // it is noted already
+      await holder.query('rollback');
+      await hanging;
+    } finally {
+      holder.release();
+    }
+    expect(await written()).toBe(10_001);
+    const worker = await ok(test.root.get(workerAt(queue, 'group/w1')));
+    expect(worker.recentTasks).toEqual([run]);
+    saw(11_999);
+    expect(await written()).toBe(10_002);
   });
 
   it('are forgotten half an hour after they expired, unless quarantined', async () => {

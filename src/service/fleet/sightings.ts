@@ -18,6 +18,8 @@ interface Sighting extends WorkerName {
 const FLUSH_MS = 1_000;
 const SEEN_AGAIN_MS = 30 * 60 * 1000;
 const REMEMBERED = 50_000;
+/** Workers noted and not written yet: what a process sees in some seconds. While the database hangs, writing takes up to 35 s. */
+const MOST_UNWRITTEN = 10_000;
 const DAY = 86_400;
 
 /**
@@ -29,6 +31,7 @@ export class Sightings implements OnModuleDestroy {
   private readonly seen = new Map<string, number>();
   private readonly workers = new Map<string, Sighting>();
   private readonly queues = new Map<string, number>();
+  private lost = 0;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
 
@@ -41,6 +44,10 @@ export class Sightings implements OnModuleDestroy {
   saw(taskQueueId: string, { workerGroup, workerId }: WorkerName, runs: Run[], keepDays = 1): void {
     const key = `${taskQueueId}/${workerGroup}/${workerId}`;
     if (runs.length === 0 && Date.now() - (this.seen.get(key) ?? 0) < SEEN_AGAIN_MS) return;
+    if (this.workers.size >= MOST_UNWRITTEN && !this.workers.has(key)) {
+      this.lost++; // not remembered: it is noted when it is seen again
+      return;
+    }
     this.remember(key);
     const sighting = this.workers.get(key) ?? { taskQueueId, workerGroup, workerId, runs: [] };
     sighting.runs = [...sighting.runs, ...runs.map(({ taskId, runId }) => ({ taskId, runId }))].slice(-20);
@@ -74,6 +81,9 @@ export class Sightings implements OnModuleDestroy {
     const queues = [...this.queues].sort(([a], [b]) => (a < b ? -1 : 1));
     this.workers.clear();
     this.queues.clear();
+    if (this.lost > 0)
+      this.logger.warn({ workers: this.lost }, `more than ${MOST_UNWRITTEN} workers were seen at once; the others were not noted`);
+    this.lost = 0;
     if (workers.length === 0) return;
     try {
       await this.sql.query(recordQueues, [queues.map(([id]) => id), queues.map(([, keep]) => keep)]);

@@ -517,7 +517,7 @@ describe('headers', () => {
     'access-control-allow-origin': '*',
     'access-control-allow-methods': expect.stringMatching(/GET.*POST.*PUT.*DELETE/),
     'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
-    'access-control-expose-headers': 'Location,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
+    'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
     'access-control-max-age': '900',
     'x-content-type-options': 'nosniff',
     'content-security-policy': expect.stringContaining("default-src 'none'"),

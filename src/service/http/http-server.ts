@@ -102,7 +102,7 @@ const API_HEADERS = {
   'access-control-allow-methods': 'OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,CONNECT',
   'access-control-request-method': '*',
   'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
-  'access-control-expose-headers': 'Location,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
+  'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
   'access-control-max-age': '900',
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

@@ -147,6 +147,21 @@ describe('what holding a run entitles to', () => {
       }),
     );
   });
+
+  it('is listed whole up to 1 280 characters of JSON, to the last of them', () => {
+    const run = { taskId: 'fN1SbArXTPSVFNUvaOlinQ', runId: 0, workerGroup: 'g', workerId: 'w' };
+    const spent = (taskScopes: string[]) => JSON.stringify(runScopes({ ...run, taskScopes })).length;
+    for (const scopes of [[], ['a:b'], ['a:b', 'c:d*', "!#$%&'()+,-./:;<=>?@[]^_`{|}~"]]) {
+      const filling = 'x'.repeat(1_280 - spent([...scopes, '']));
+      const [full, over] = [filling, `${filling}x`].map((last) => [...scopes, last]) as [string[], string[]];
+      expect(spent(full)).toBe(1_280);
+      expect(certificateScopes({ ...run, taskScopes: full })).toEqual(runScopes({ ...run, taskScopes: full }));
+      expect(certificateScopes({ ...run, taskScopes: over })).toEqual([runRole(run)]);
+    }
+    const repeated = (count: number) => Array.from({ length: count }, () => 'ab'); // 5 characters each, and one
+    expect(certificateScopes({ ...run, taskScopes: repeated(255) }).length).toBeGreaterThan(1);
+    expect(certificateScopes({ ...run, taskScopes: repeated(256) })).toEqual([runRole(run)]);
+  });
 });
 
 describe('what credentials of a run are still good for', () => {

@@ -204,6 +204,24 @@ describe('what is lent', () => {
     expect(await identity(issued)).toMatchObject({ status: 'auth-failed' });
   });
 
+  it('is the same to the process that lent it and to one that has to verify it', async () => {
+    const { credentials, run, ...claim } = await claimed({ scopes: ['a:b'] });
+    const { seed, ...rest } = JSON.parse(credentials.certificate);
+    const respelled = { ...credentials, certificate: JSON.stringify({ ...rest, seed }) }; // the text is not the one that was lent
+    expect(respelled.certificate).not.toBe(credentials.certificate);
+    const meant = await identity(credentials);
+    expect(meant).toMatchObject({ status: 'auth-success', clientId: credentials.clientId });
+    expect(await identity(respelled)).toEqual(meant);
+    expect(await identity(respelled, ['a:b'])).toEqual(await identity(credentials, ['a:b']));
+    for (const known of [credentials, respelled]) {
+      const forged = { ...known, accessToken: `x${known.accessToken.slice(1)}` };
+      expect(await identity(forged)).toMatchObject({ status: 'auth-failed', message: 'Unauthorized: Bad mac' });
+      expect((await test.root.as(forged).post(runPath(claim, 'reclaim'))).status).toBe(401);
+      expect((await test.root.as(known).post(runPath(claim, 'reclaim'))).status).toBe(200);
+    }
+    expect((await run.post(runPath(claim, 'completed'))).status).toBe(200);
+  });
+
   it('is believed only with the signature of the queue', async () => {
     const claim = await claimed();
     const forged = { ...claim.certificate, scopes: ['*'] };

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { CERTIFICATE_SKEW_MS, verifyCertificate } from './certificate.js';
+import { extFor } from './ext.js';
 import { authorizationHeader, MAX_MATCH_LENGTH } from './hawk.js';
+import { LentCredentials } from './lent-credentials.js';
 import { mintRunCredentials } from './mint.js';
 import { certificateScopes, createArtifactScope, type HeldRun, runClientId, runRole, runScopes } from './run-grant.js';
 
@@ -18,7 +20,7 @@ const RUN: HeldRun = {
 const distinct = (count: number, length: number) =>
   Array.from({ length: count }, (_, index) => String(index).padEnd(length, ':abcdefghij').slice(0, length));
 
-const mint = (run: HeldRun = RUN, now = NOW, grace = GRACE) => mintRunCredentials(run, ISSUER, now, grace);
+const mint = (run: HeldRun = RUN, now = NOW, grace = GRACE) => mintRunCredentials(run, ISSUER, now, grace, new LentCredentials());
 const certificateOf = (run?: HeldRun, now?: number, grace?: number) => JSON.parse(mint(run, now, grace).certificate);
 
 /** How long the header of the longest request on a run is, as the worker sends it or a proxy that authorizes only these. */
@@ -34,6 +36,14 @@ it('lends credentials that verify, under the name of the run, for the scopes of 
   expect(clientId).toBe(runClientId(RUN));
   const grant = verifyCertificate({ clientId, certificate: JSON.parse(certificate), issuer: { ...ISSUER, scopes: ['*'] }, now: NOW });
   expect(grant).toEqual({ scopes: runScopes(RUN), expiry: NOW + 1_200_123 + GRACE, accessToken, issuer: ISSUER.clientId });
+});
+
+it('remembers them as what they are', () => {
+  const lent = new LentCredentials();
+  const { clientId, accessToken, certificate } = mintRunCredentials(RUN, ISSUER, NOW, GRACE, lent);
+  const ext = extFor({ clientId, accessToken, certificate }, undefined);
+  const verified = verifyCertificate({ clientId, certificate: JSON.parse(certificate), issuer: { ...ISSUER, scopes: ['*'] }, now: NOW });
+  expect(lent.find(clientId, ext, NOW)).toEqual(verified);
 });
 
 it('dates them back by the skew allowed, and ends them a grace after the lease', () => {

@@ -1,5 +1,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { LentCredentials } from '../credentials/lent-credentials.js';
 import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config.js';
@@ -50,6 +51,7 @@ export class AppModule {
       { provide: Sql, useValue: sql },
       { provide: HotSql, useValue: hotSql },
       { provide: Bulletin, useValue: bulletin },
+      { provide: LentCredentials, useFactory: () => new LentCredentials() },
       { provide: Housekeeper, useFactory: () => new Housekeeper(logger, config.sweepInterval) },
     ];
     return {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isArtifactClientId } from '../../credentials/artifact-grant.js';
 import { CredentialError } from '../../credentials/credential-error.js';
+import { LentCredentials } from '../../credentials/lent-credentials.js';
 import {
   createArtifactScope,
   isWorkerIdentity,
@@ -20,7 +21,7 @@ import { Caller } from '../http/caller.js';
 import { accountOf } from '../http/quota.js';
 import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
-import { type Identity, identify, restrict } from './identify.js';
+import { type Directory, type Identity, identify, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
 import { findRun } from './sql/find-run.js';
 
@@ -30,18 +31,26 @@ const TOUCH_MS = 6 * 60 * 60 * 1000;
 /** Authenticates requests in process: clients and roles from memory; only credentials of a run cost a look at that run. */
 @Injectable()
 export class AuthenticateService extends Authenticator {
+  private readonly directory: Directory;
+
   constructor(
     private readonly registry: Registry,
     private readonly sql: Sql,
+    lent: LentCredentials,
   ) {
     super();
+    this.directory = {
+      client: (clientId) => registry.client(clientId),
+      expand: (scopes) => registry.expand(scopes),
+      lent: (clientId, ext, now) => lent.find(clientId, ext, now),
+    };
   }
 
   async authenticate(request: SignedRequest, ownRun?: { taskId: string; runId: string }): Promise<Authenticated> {
     await this.registry.fresh();
     const now = Date.now();
     try {
-      const identity = identify(request, this.registry, now);
+      const identity = identify(request, this.directory, now);
       if (!identity) return { caller: this.anonymous(now), anonymous: true };
       const caller = isOfRun(identity) ? await this.run(identity, ownRun) : this.client(identity, now);
       const { hash } = identity;
@@ -54,7 +63,7 @@ export class AuthenticateService extends Authenticator {
 
   accountOf(request: SignedRequest): string {
     try {
-      const identity = identify(request, this.registry, Date.now());
+      const identity = identify(request, this.directory, Date.now());
       identity?.verifyMac();
       return accountOf(identity?.clientId, identity !== undefined && isOfRun(identity));
     } catch (error) {

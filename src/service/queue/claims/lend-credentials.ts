@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { LentCredentials } from '../../../credentials/lent-credentials.js';
 import { mintRunCredentials } from '../../../credentials/mint.js';
 import { QUEUE_ISSUER } from '../../../credentials/run-grant.js';
 import { Config } from '../../config.js';
@@ -13,6 +14,7 @@ export class LendCredentials {
   constructor(
     private readonly config: Config,
     private readonly keys: Keys,
+    private readonly lent: LentCredentials,
   ) {}
 
   lend(row: TaskRow & { scopes: string[] }): TaskReclaim {
@@ -27,7 +29,7 @@ export class LendCredentials {
       workerId,
       takenUntil: takenUntil.toISOString(),
       fence,
-      credentials: mintRunCredentials(run, issuer, Date.now(), this.config.credentialsGrace * 1000),
+      credentials: mintRunCredentials(run, issuer, Date.now(), this.config.credentialsGrace * 1000, this.lent),
     };
   }
 }

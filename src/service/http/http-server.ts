@@ -57,11 +57,16 @@ const NAME_PATHS = [
   /^(\/api\/object\/v1\/(?:upload|finish-upload|start-download|download)\/)([^?]*[^/?])(\/?(?:\?.*)?)$/,
 ];
 
+/** What all of these begin with: tells the other requests apart in a tenth of the time. */
+const MAY_HAVE_SLASHES =
+  /^\/api\/(?:object|purge-cache|queue\/v1\/(?:claim-work|pending|task-queues|task\/[^/?]+\/(?:runs\/[^/?]+\/)?artifact))/;
+
 /**
  * Clients send an id or a name as one encoded segment; upstream's wildcards also take literal slashes here, so do we. One slash at the
  * very end is that of the path, as everywhere.
  */
 function encodeSlashes(url: string): string {
+  if (!MAY_HAVE_SLASHES.test(url)) return url;
   const path = TASK_QUEUE_PATHS.reduce((path, pattern) => path.replace(pattern, '$1%2F$2'), url);
   return NAME_PATHS.reduce(
     (path, pattern) =>

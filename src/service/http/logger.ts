@@ -26,13 +26,27 @@ export function createLogger(level: string, pid?: number): Pino {
     {
       level,
       base: pid === undefined ? null : { pid },
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: Error) => logged(error) },
     },
     // it writes what still waits when the process ends, be it by an error
     destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS }),
   );
+}
+
+let second = -1;
+let upToSecond = '';
+
+/** As JSON, in ISO 8601. Made anew once a second, but for the milliseconds: toISOString took 1 µs of each line. */
+function timestamp(): string {
+  const now = Date.now();
+  const ms = now % 1000;
+  if (now - ms !== second) {
+    second = now - ms;
+    upToSecond = `,"time":"${new Date(second).toISOString().slice(0, -'000Z'.length)}`;
+  }
+  return `${upToSecond}${String(ms).padStart(3, '0')}Z"`;
 }
 
 function logged(error: Error, depth = 0): LoggedError {

@@ -161,37 +161,31 @@ function acceptsGzip(header: string | string[] | undefined): boolean {
 /** Refuses a URL that cannot be routed at all: it is not percent-encoded UTF-8, or a segment is too long. No hook sees such a request. */
 function refuseUrl(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const message = 'The path of the URL is not valid: percent-encode it as UTF-8, and keep each segment below 4096 characters';
-  reply.raw.once('close', () => logRequest(request, reply, reply.statusCode));
+  reply.raw.once('close', () => logRequest(request, reply, undefined, reply.statusCode));
   setHeaders(request, reply);
   sendError(new ApiError('InvalidRequestArguments', message), request as ApiRequest, reply);
 }
 
 const HUNG_UP = 499; // as nginx logs it: the caller did not wait for the answer
 
-/** One line a request, also when its caller hangs up: Fastify's onResponse never comes then. */
+/** One line a request, also when its caller hangs up: Fastify's onResponse never comes then, and 'close' always does, once. */
 function logRequests(fastify: FastifyInstance, observe?: ObserveRequest): void {
-  const logged = new WeakSet<FastifyRequest>();
-  const logOnce = (request: FastifyRequest, reply: FastifyReply, status: number) => {
-    if (logged.has(request)) return;
-    logged.add(request);
-    logRequest(request, reply, status);
-    observe?.(operationOf(request), status, reply.elapsedTime);
-  };
   fastify.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () => logOnce(request, reply, HUNG_UP));
-    done();
-  });
-  fastify.addHook('onResponse', (request, reply, done) => {
-    logOnce(request, reply, reply.statusCode);
+    reply.raw.on('close', () => {
+      const operation = operationOf(request);
+      const status = reply.raw.socket === null ? reply.statusCode : HUNG_UP; // Node takes the socket away once all was sent
+      logRequest(request, reply, operation, status);
+      observe?.(operation, status, reply.elapsedTime);
+    });
     done();
   });
 }
 
 /** Ids, never contents: no body, no header, and of the URL no query string, where bewits are. */
-function logRequest(request: FastifyRequest, reply: FastifyReply, status: number): void {
+function logRequest(request: FastifyRequest, reply: FastifyReply, operation: string | undefined, status: number): void {
   const { caller } = request as ApiRequest;
   request.log.info({
-    operation: operationOf(request),
+    operation,
     method: request.method,
     path: request.originalUrl.split('?')[0],
     clientId: caller?.clientId,

@@ -25,15 +25,12 @@ const patient = new WeakMap<Socket, IncomingMessage>();
 export function streamBodies(fastify: FastifyInstance): void {
   const streaming = new Set<Socket>(); // connections that were ever used for that
   fastify.addContentTypeParser(UNREAD, (_request, _body, done) => done(null, undefined));
-  fastify.addHook('onRequest', (request, _reply, done) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     if (isStreamed(request)) {
       request.raw.headers['content-type'] = UNREAD;
       follow(request.raw.socket, streaming);
+      reply.raw.once('finish', () => request.raw.complete || linger(request.raw));
     }
-    done();
-  });
-  fastify.addHook('onResponse', (request, _reply, done) => {
-    if (isStreamed(request) && !request.raw.complete) linger(request.raw);
     done();
   });
   fastify.addHook('preClose', async () => {

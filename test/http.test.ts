@@ -203,7 +203,7 @@ describe('paths', () => {
     const { status, headers, text } = await send('GET', `/api/auth/v1/clients/${parameter}`, { authorization: 'none' });
     const message = expectRefusal({ status, headers, text }, 400, 'InvalidRequestArguments');
     expect(message).toMatch(TRAILER('-', 'InvalidRequestArguments', 400));
-    expect(headers['access-control-allow-origin']).toBe('*');
+    expect(headers['x-for-request-id']).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it.each(['%00', '%0A', '%0D%0AX-Evil:1', '..%2F..', '%F0%9F%98%80', 'constructor', '__proto__', 'a'.repeat(2000)])(
@@ -512,38 +512,65 @@ describe('the order of refusals', () => {
 });
 
 describe('headers', () => {
-  const expected = {
+  const always = {
     'cache-control': 'no-store no-cache must-revalidate',
-    'access-control-allow-origin': '*',
-    'access-control-allow-methods': expect.stringMatching(/GET.*POST.*PUT.*DELETE/),
-    'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
-    'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
-    'access-control-max-age': '900',
     'x-content-type-options': 'nosniff',
-    'content-security-policy': expect.stringContaining("default-src 'none'"),
     'x-for-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
     'x-for-trace-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
   };
+  const page = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" };
+  const crossOrigin = {
+    ...page,
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
+  };
+  const preflight = {
+    'access-control-allow-methods': expect.stringMatching(/GET.*POST.*PUT.*DELETE/),
+    'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
+    'access-control-max-age': '900',
+  };
+  const FOR_BROWSERS = /^access-control-|^content-security-policy$|^vary$/;
+  const forBrowsers = ({ headers }: Raw) => Object.fromEntries(Object.entries(headers).filter(([name]) => FOR_BROWSERS.test(name)));
 
-  it.each([
+  const answers: [string, string, string, number][] = [
     ['an answer', 'GET', '/api/auth/v1/ping', 200],
+    ['an answer without its body', 'HEAD', '/api/auth/v1/ping', 200],
     ['an empty answer', 'DELETE', '/api/auth/v1/roles/none', 204],
     ['a refusal', 'GET', '/api/auth/v1/clients/none', 404],
+    ['a refusal to do', 'POST', '/api/auth/v1/clients/none/reset', 404],
     ['an unknown path', 'GET', '/api/auth/v1/none', 404],
-    ['a preflight', 'OPTIONS', '/api/auth/v1/clients/none', 200],
-    ['a preflight of what is not there', 'OPTIONS', '/api/queue/v1/none', 200],
-  ])('of %s', async (_, method, path, status) => {
-    const answer = await send(method, path, { origin: 'https://elsewhere.example.com', 'access-control-request-method': 'PUT' });
-    expect(answer).toMatchObject({ status, headers: expected });
-    expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
-    if (method === 'OPTIONS') expect(answer.text).toBe('');
+    ['a path that cannot be routed', 'GET', '/api/auth/v1/clients/%ZZ', 400],
+  ];
+  const isRead = (method: string) => method === 'GET' || method === 'HEAD';
+
+  it.each(answers)('of %s to a page of another origin', async (_, method, path, status) => {
+    for (const origin of ['https://elsewhere.example.com', 'null']) {
+      const answer = await send(method, path, { origin });
+      expect(answer).toMatchObject({ status, headers: always });
+      expect(forBrowsers(answer)).toEqual({ ...crossOrigin, ...(isRead(method) && { vary: 'origin' }) });
+    }
+  });
+
+  // a browser would say its origin, but in a GET of its own; and what it keeps of that is for no other origin
+  it.each(answers)('of %s to what is no page of another origin', async (_, method, path, status) => {
+    const answer = await send(method, path);
+    expect(answer).toMatchObject({ status, headers: always });
+    expect(forBrowsers(answer)).toEqual(isRead(method) ? { ...page, vary: 'origin' } : {});
+  });
+
+  it.each(['/api/auth/v1/clients/none', '/api/queue/v1/none'])('of a preflight of %s', async (path) => {
+    for (const headers of [{ origin: 'https://elsewhere.example.com', 'access-control-request-method': 'PUT' }, {}]) {
+      const answer = await send('OPTIONS', path, headers as Record<string, string>);
+      expect(answer).toMatchObject({ status: 200, text: '', headers: { ...always, ...crossOrigin, ...preflight } });
+      expect(answer.headers['access-control-allow-credentials']).toBeUndefined();
+    }
   });
 
   it('repeat a trace id, if it is one', async () => {
     const trace = async (id: string) =>
       (await send('GET', '/api/auth/v1/ping', { 'x-taskcluster-trace-id': id })).headers['x-for-trace-id'];
     expect(await trace('my-trace_1')).toBe('my-trace_1');
-    for (const id of ['a b', '<script>', 'a'.repeat(65), '']) expect(await trace(id)).toEqual(expected['x-for-trace-id']);
+    for (const id of ['a b', '<script>', 'a'.repeat(65), '']) expect(await trace(id)).toEqual(always['x-for-trace-id']);
   });
 
   it('answer HEAD like GET, without the body', async () => {
@@ -584,7 +611,11 @@ describe('compression', () => {
     'is there for long answers to who accepts %s',
     async (encoding) => {
       const { headers, bytes } = await ask(encoding);
-      expect(headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'accept-encoding', 'content-type': expect.stringMatching(/json/) });
+      expect(headers).toMatchObject({
+        'content-encoding': 'gzip',
+        vary: 'accept-encoding, origin',
+        'content-type': expect.stringMatching(/json/),
+      });
       expect(JSON.parse(gunzipSync(bytes).toString())).toEqual({ scopes });
       expect(bytes.length).toBeLessThan(body.length / 2);
       if (headers['content-length'] !== undefined) expect(headers['content-length']).toBe(String(bytes.length));
@@ -596,7 +627,7 @@ describe('compression', () => {
     async (encoding) => {
       const { headers, bytes } = await ask(encoding);
       expect(headers['content-encoding']).toBeUndefined();
-      expect(headers).toMatchObject({ vary: 'accept-encoding', 'content-length': String(bytes.length) });
+      expect(headers).toMatchObject({ vary: 'accept-encoding, origin', 'content-length': String(bytes.length) });
       expect(JSON.parse(bytes.toString())).toEqual({ scopes });
     },
   );

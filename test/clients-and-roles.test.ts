@@ -518,6 +518,29 @@ describe('lists', () => {
     expect((await pages('/auth/v1/roles2', 'roles', 3)).flat()).toEqual(whole);
   });
 
+  it('of clients and roles that amount to much come in short pages, and not whole where they are too much', async () => {
+    const granted = Array.from({ length: 8_000 }, (_, n) => `much:${n}:${'x'.repeat(40)}`); // 430 kB
+    await makeRole('much:all', granted);
+    const names = Array.from({ length: 80 }, (_, n) => `much:${100 + n}`);
+    for (const name of names) await makeRole(name, ['assume:much:all']);
+    for (const name of names.slice(0, 9)) await made(`much/${name}`, { scopes: ['assume:much:all'] });
+    try {
+      const clients = (await pages('/auth/v1/clients?prefix=much%2F', 'clients', 1000)) as { expandedScopes: string[] }[][];
+      expect(clients.map((page) => page.length)).toEqual([4, 4, 1]);
+      for (const { expandedScopes } of clients.flat()) expect(expandedScopes).toHaveLength(8_001);
+      const roles = (await pages('/auth/v1/roles2', 'roles', 1000)) as { roleId: string }[][];
+      for (const page of roles) expect(JSON.stringify(page).length).toBeLessThan(2 * 1024 * 1024);
+      const { body } = await test.root.get('/auth/v1/roleids');
+      expect(roles.flat().map(({ roleId }) => roleId)).toEqual(body.roleIds);
+      const whole = await test.root.get('/auth/v1/roles');
+      expect(whole.status).toBe(503);
+      expect(whole.body.message).toContain('All roles are more than 33554432 bytes; ask for them page by page');
+    } finally {
+      for (const name of [...names, 'much:all']) await test.root.delete(role(name));
+    }
+    expect(await test.root.get('/auth/v1/roles')).toMatchObject({ status: 200 });
+  });
+
   it('neither skip nor repeat when the item at the seam is deleted', async () => {
     for (const id of ['seam/a', 'seam/b', 'seam/c']) await made(id);
     const first = await test.root.get('/auth/v1/clients?prefix=seam%2F&limit=2');

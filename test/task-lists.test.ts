@@ -1,7 +1,7 @@
 import { listClaimed } from '../src/service/queue/sql/list-claimed.js';
 import { listPending } from '../src/service/queue/sql/list-pending.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
-import { slugid } from './support/api.js';
+import { definition, slugid } from './support/api.js';
 import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -121,6 +121,52 @@ describe.each(['tasks', 'listDependentTasks', 'listTaskGroup', 'listPendingTasks
     expect(await pages()).toEqual([1, 1, 1, 1, 1]);
     await resize(10 * MIB, 1, 1, 1, 1);
     expect(await pages()).toEqual([1, 4]);
+  });
+});
+
+describe('tasks of fifty runs', () => {
+  const taskGroupId = slugid();
+  let required: string;
+  let taskIds: string[];
+
+  beforeAll(async () => {
+    required = await tasks.create();
+    const all = Array.from({ length: 130 }, () => ({ taskId: slugid(), task: definition({ taskGroupId, dependencies: [required] }) }));
+    await ok(test.root.post('/queue/v1/tasks/create', { tasks: all }));
+    taskIds = all.map(({ taskId }) => taskId).sort();
+    await test.database.pool.query(`
+      insert into past_run
+      select task_id, nth, 'exception', 'task-retry', now(), now(), repeat('g', 38), repeat('w', 38), now(), now(), 'intermittent-task'
+        from task, generate_series(0, 48) as nth where task_group_id = '${taskGroupId}'`);
+    await test.database.pool.query(`
+      update task set run_id = 49, state = 'running', reason_created = 'task-retry', scheduled = now(), started = now(),
+             worker_group = repeat('g', 38), worker_id = repeat('w', 38), taken_until = now() + interval '1 hour'
+       where task_group_id = '${taskGroupId}'`);
+  });
+
+  it.each(['statuses', 'listDependentTasks', 'listTaskGroup'])('come in short pages from %s, which add up to the whole', async (list) => {
+    const seen: { taskId: string; runs: unknown[] }[] = [];
+    const sizes: number[] = [];
+    for (let query = ''; sizes.length < 5; ) {
+      const body = await ok(
+        list === 'statuses'
+          ? test.root.post(`/queue/v1/tasks/status${query}`, { taskIds })
+          : test.root.get(
+              list === 'listTaskGroup'
+                ? `/queue/v1/task-group/${taskGroupId}/list${query}`
+                : `/queue/v1/task/${required}/dependents${query}`,
+            ),
+      );
+      sizes.push(JSON.stringify(body).length);
+      seen.push(...(body.statuses ?? body.tasks).map(({ status }: { status: unknown }) => status));
+      if (!body.continuationToken) break;
+      query = `?continuationToken=${body.continuationToken}`;
+    }
+    expect(seen.map(({ taskId }) => taskId)).toEqual(taskIds);
+    for (const { runs } of seen) expect(runs).toHaveLength(50);
+    expect(sizes).toHaveLength(2);
+    expect(sizes[0]).toBeGreaterThan(1.8 * MIB);
+    expect(sizes[0]).toBeLessThan(2.2 * MIB);
   });
 });
 

@@ -5,12 +5,13 @@ import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
 import { CLIENT_ID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
-import { page } from '../http/page.js';
+import { describedPage } from '../http/page.js';
 import { ContinuationToken, Limit, UrlQuery } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
 import { ClientResponse, ClientsResponse, ClientWithTokenResponse, CreateClientRequest } from './auth.dto.js';
 import { ClientsService } from './clients.service.js';
+import type { Client } from './registry.js';
 
 const ClientId = () => UrlParam('clientId', CLIENT_ID);
 
@@ -27,8 +28,9 @@ export class ClientsController {
     @Limit() limit?: string,
     @ContinuationToken() continuationToken?: string,
   ): ClientsResponse {
-    const { items, ...rest } = page(this.clients.list(prefix), (client) => client.clientId, limit, continuationToken);
-    return { clients: items.map((client) => this.clients.describe(client)), ...rest };
+    const describe = (client: Client) => this.clients.describe(client);
+    const { items, ...rest } = describedPage(this.clients.list(prefix), (client) => client.clientId, describe, limit, continuationToken);
+    return { clients: items, ...rest };
   }
 
   @Get(':clientId')

@@ -5,11 +5,12 @@ import { CallerOf } from '../http/caller.decorator.js';
 import type { Caller } from '../http/caller.js';
 import { ROLE_ID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
-import { page } from '../http/page.js';
+import { describedPage, page } from '../http/page.js';
 import { ContinuationToken, Limit } from '../http/query.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
 import { CreateRoleRequest, RoleIdsResponse, RoleResponse, RolesResponse } from './auth.dto.js';
+import type { RoleRow } from './role-table.js';
 import { RolesService } from './roles.service.js';
 
 const RoleId = () => UrlParam('roleId', ROLE_ID);
@@ -23,15 +24,16 @@ export class RolesController {
   @RequireScopes('auth:list-roles')
   @Operation({ summary: 'List all roles, without pages', response: RoleResponse, isArray: true })
   listRoles(): RoleResponse[] {
-    return this.roles.list().map((role) => this.roles.describe(role));
+    return this.roles.describeAll();
   }
 
   @Get('roles2')
   @RequireScopes('auth:list-roles')
   @Operation({ summary: 'List roles', response: RolesResponse })
   listRoles2(@Limit() limit?: string, @ContinuationToken() continuationToken?: string): RolesResponse {
-    const { items, ...rest } = page(this.roles.list(), (role) => role.roleId, limit, continuationToken);
-    return { roles: items.map((role) => this.roles.describe(role)), ...rest };
+    const describe = (role: RoleRow) => this.roles.describe(role);
+    const { items, ...rest } = describedPage(this.roles.list(), (role) => role.roleId, describe, limit, continuationToken);
+    return { roles: items, ...rest };
   }
 
   @Get('roleids')

@@ -3,6 +3,7 @@ import { compileRoles, expandScopes, roleProblem } from '../../scopes/role-expan
 import { normalizeScopes, unheldScopes } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
+import { fitting } from '../http/page.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { type Runner, Sql } from '../postgres/sql.js';
@@ -10,6 +11,9 @@ import type { CreateRoleRequest, RoleResponse } from './auth.dto.js';
 import { bumpAuthVersion } from './auth-version.js';
 import { Registry } from './registry.js';
 import { deleteRole, insertRole, listRoles, type RoleRow, updateRole } from './role-table.js';
+
+/** Of all roles in one answer: more could not be sent to anybody (answers.ts). */
+const MOST_BYTES = 32 * 1024 * 1024;
 
 /** Roles. Writers take turns, because a cycle is a property of all roles together. */
 @Injectable()
@@ -66,6 +70,14 @@ export class RolesService {
   /** Removing what is not there is fine: the outcome is the same. */
   async delete(roleId: string): Promise<void> {
     await this.change((runner) => runner.query(deleteRole, [roleId]));
+  }
+
+  /** Throws ServiceUnavailable where that is too much for one answer, before it is made: roles that grant much may be granted by many. */
+  describeAll(): RoleResponse[] {
+    const all = this.list();
+    const described = fitting(all, (role) => this.describe(role), MOST_BYTES);
+    if (described.length === all.length) return described;
+    throw new ApiError('ServiceUnavailable', `All roles are more than ${MOST_BYTES} bytes; ask for them page by page (GET /roles2)`);
   }
 
   describe(role: RoleRow): RoleResponse {

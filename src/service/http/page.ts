@@ -3,6 +3,9 @@ import { isTimestamp } from './shape.js';
 
 const MOST = 1000;
 
+/** Of JSON. A thousand ordinary clients or roles have half of it; what each of them amounts to is up to whoever writes roles. */
+const MOST_BYTES = 2 * 1024 * 1024;
+
 /** A page that a caller asks for, as the query string has it. */
 export interface PageQuery {
   limit: string | undefined;
@@ -57,6 +60,33 @@ export function page<T>(sorted: readonly T[], key: (item: T) => string, limit: s
   const last = after(token);
   const rest = token === undefined ? sorted : sorted.filter((item) => key(item) > last);
   return cut(rest, pageSize(limit), (item) => [key(item)]);
+}
+
+/** The same, described. It ends early where the descriptions become too many bytes, but has one at least. */
+export function describedPage<T, D>(
+  sorted: readonly T[],
+  key: (item: T) => string,
+  describe: (item: T) => D,
+  limit: string | undefined,
+  token: string | undefined,
+) {
+  const { items, ...more } = page(sorted, key, limit, token);
+  const described = fitting(items, describe, MOST_BYTES);
+  if (described.length === items.length) return { items: described, ...more };
+  return { items: described, continuationToken: continuationToken([key(items[described.length - 1] as T)]) };
+}
+
+/** As many of the items, described, as are together so many bytes of JSON; one at least. One that does not fit is the last to be made. */
+export function fitting<T, D>(items: readonly T[], describe: (item: T) => D, most: number): D[] {
+  const fit: D[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const described = describe(item);
+    bytes += Buffer.byteLength(JSON.stringify(described));
+    if (bytes > most && fit.length > 0) break;
+    fit.push(described);
+  }
+  return fit;
 }
 
 /** A page out of what a statement found when asked for one row more than the page holds: that row tells that there are more. */

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '../http/caller.js';
-import { after, cut, type PageQuery, pageSize, ready } from '../http/page.js';
+import { after, type PageQuery, pageSize, ready } from '../http/page.js';
 import type { Statement } from '../postgres/sql.js';
 import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
-import type { Defined } from './sql/definition-columns.js';
+import type { Paged } from './sql/definition-columns.js';
 import { listDefinitions } from './sql/list-definitions.js';
 import { listDependents } from './sql/list-dependents.js';
 import { listStatuses } from './sql/list-statuses.js';
@@ -26,11 +26,8 @@ export class ListTasks {
     return { tasks: items.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
   }
 
-  /** One row more than asked for tells that there are more. With 50 runs each, a thousand statuses have 16 MB. */
-  async statuses(taskIds: string[], { limit, token }: PageQuery, caller: Caller): Promise<StatusesResponse> {
-    const size = pageSize(limit);
-    const found = await this.pages.read(listStatuses, [taskIds, after(token), size + 1], caller);
-    const { items, ...more } = cut(found, size, (row) => [row.taskId]);
+  async statuses(taskIds: string[], query: PageQuery, caller: Caller): Promise<StatusesResponse> {
+    const { items, ...more } = await this.page(listStatuses, taskIds, query, caller);
     return { statuses: items.map((row) => ({ taskId: row.taskId, status: statusOf(row) })), ...more };
   }
 
@@ -40,8 +37,8 @@ export class ListTasks {
     return { taskId, tasks: items.map(taskAndStatus), ...more };
   }
 
-  /** Runs a statement of a page of definitions: `$1 what, $2 after this task, $3 at most so many`. */
-  async page<Row extends Defined & { taskId: string }>(
+  /** Runs a statement of a page of tasks: `$1 what, $2 after this task, $3 at most so many`. */
+  async page<Row extends Paged & { taskId: string }>(
     statement: Statement<Row>,
     what: unknown,
     { limit, token }: PageQuery,

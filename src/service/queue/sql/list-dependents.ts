@@ -13,6 +13,7 @@ select task.*
  where task_dependency.required_task_id = $1 and task_dependency.dependent_task_id > $2
  order by task_dependency.dependent_task_id
  limit $3 + 1`,
+    pastRuns: true,
     order: 'task_id',
     most: '$3',
   }),

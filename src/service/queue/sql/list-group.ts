@@ -13,6 +13,7 @@ select *
  where task_group_id = $1 and task_id > $2
  order by task_id
  limit $3 + 1`,
+    pastRuns: true,
     order: 'task_id',
     most: '$3',
   }),

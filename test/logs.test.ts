@@ -102,6 +102,15 @@ async function breakOff(url: string, path: string): Promise<void> {
   sent.push({ method: 'PUT', path: path.split('?')[0] ?? '', status: 499, operation: 'putBlob' });
 }
 
+/** Hangs up in the middle of an answer that is longer than what buffers on the way take. */
+async function breakOffReading(url: string, path: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const [response] = (await once(http.get({ hostname, port, path, agent: false }), 'response')) as [http.IncomingMessage];
+  response.destroy();
+  const reqId = response.headers['x-for-request-id'] as string;
+  sent.push({ method: 'GET', path: path.split('?')[0] ?? '', status: 499, reqId, operation: 'getBlob' });
+}
+
 function sign(credentials: Credentials, method: string, resource: string, host: string, port: string): string {
   const nonce = randomBytes(6).toString('hex');
   const header = authorizationHeader(credentials, { method, resource, host, port: Number(port) }, { nowMs: Date.now(), nonce });
@@ -174,15 +183,21 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
   };
   keepCredentials(reclaimed.credentials);
   const artifact = { credentials: reclaimed.credentials, operation: 'createArtifact' };
-  const { putUrl } = (await send(url, 'POST', `${run}/artifacts/a`, 200, {
-    ...artifact,
-    body: { storageType: 's3', expires },
-  })) as {
-    putUrl: string;
-  };
+  const s3 = { ...artifact, body: { storageType: 's3', expires } };
+  const upload = async (name: string) => (await send(url, 'POST', `${run}/artifacts/${name}`, 200, s3)) as { putUrl: string };
+  const { putUrl } = await upload('a');
+  const { putUrl: largeUrl } = await upload('large');
   const object = { ...artifact, body: { storageType: 'object', expires } };
   keepCredentials(((await send(url, 'POST', `${run}/artifacts/o`, 200, object)) as { credentials: Credentials }).credentials);
-  const { url: getUrl } = (await send(url, 'GET', `${run}/artifact-content/a`, 200, { ...root, operation: 'artifact' })) as { url: string };
+  const content = async (name: string) =>
+    (await send(url, 'GET', `${run}/artifact-content/${name}`, 200, { ...root, operation: 'artifact' })) as { url: string };
+  const { url: getUrl } = await content('a');
+  const put = new URL(largeUrl);
+  keep('signature of a URL', put.searchParams.get('signature') ?? '');
+  await send(url, 'PUT', put.pathname + put.search, 200, { operation: 'putBlob', text: 'large '.repeat(4 * 1024 * 1024) });
+  const get = new URL((await content('large')).url);
+  keep('signature of a URL', get.searchParams.get('signature') ?? '');
+  await breakOffReading(url, get.pathname + get.search);
   for (const [method, signedUrl, operation] of [
     ['PUT', putUrl, 'putBlob'],
     ['GET', getUrl, 'getBlob'],

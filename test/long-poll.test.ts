@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import pg from 'pg';
@@ -151,7 +152,7 @@ it('queues of whatever names are remembered up to a bound, and who waits is not 
   await eventually('it waits', () => lines.get('waits/queue')?.waiting.size === 1);
   let most = 0;
   for (let n = 0; n < 25_000; n++) {
-    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, AbortSignal.abort());
+    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, new PassThrough().destroy());
     most = Math.max(most, lines.size);
   }
   expect(most).toBe(10_000);
@@ -166,7 +167,7 @@ it('one statement asks about a thousand queues at most, and all are asked about'
   const desk = replica.service.app.get(ClaimDesk);
   const names = Array.from({ length: 1_300 }, (_, n) => queueOf('rounds', n));
   const worker = { workerGroup: 'g', workerId: 'w' };
-  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, new AbortController().signal)));
+  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, new PassThrough())));
   const waiting = poll(replica.root, queueOf('rounds', 1_300), 'w');
   await eventually('it waits', () => desk.waiting === 1);
   const asked = jest.spyOn(replica.service.app.get(Sql), 'query');

@@ -68,11 +68,7 @@ export class RunsController {
     if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 255)) {
       throw new ApiError('InvalidRequestArguments', 'The Idempotency-Key header must have 1 to 255 characters');
     }
-    const hungUp = new AbortController();
-    const { raw } = reply;
-    raw.once('close', () => raw.writableFinished || hungUp.abort()); // after an answer nobody listens, and to abort takes 15 µs
-    if (raw.destroyed) hungUp.abort(); // it hung up while it was authenticated: no event comes any more
-    return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, hungUp.signal, caller);
+    return this.claimingWork.claimWork(taskQueueId, request, idempotencyKey, reply.raw, caller);
   }
 
   @Post('task/:taskId/runs/:runId/claim')

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
@@ -70,10 +71,10 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     wanted: number,
     key: Buffer | undefined,
     waitMs: number,
-    hungUp: AbortSignal,
+    answer: Writable,
   ): Promise<ClaimedRow[]> {
     if (this.closed) return Promise.resolve([]);
-    return this.line(taskQueueId).wait({ worker, wanted, key }, waitMs, hungUp);
+    return this.line(taskQueueId).wait({ worker, wanted, key }, waitMs, answer);
   }
 
   /** How many calls wait here. */

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { ClaimedRow } from '../sql/claim-runs.js';
 import type { Worker } from './lease-runs.service.js';
@@ -56,14 +57,14 @@ export class ClaimLine {
     return this.waiting.size === 0 && !this.serving && Date.now() - this.usedAt >= ms;
   }
 
-  /** Waits until there are runs, `waitMs` have passed (then none), or the caller hung up. Rejects if its last look failed. */
-  wait(wish: Wish, waitMs: number, hungUp: AbortSignal): Promise<ClaimedRow[]> {
+  /** Waits until there are runs, `waitMs` have passed (then none), or `answer` is closed: the caller hung up. Rejects if its last look failed. */
+  wait(wish: Wish, waitMs: number, answer: Writable): Promise<ClaimedRow[]> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.waiting.delete(request);
         this.usedAt = Date.now();
         clearTimeout(timer);
-        hungUp.removeEventListener('abort', hangUp);
+        answer.off('close', hangUp);
       };
       const give = (rows: ClaimedRow[]) => {
         leave();
@@ -81,10 +82,11 @@ export class ClaimLine {
         stop();
       };
       const timer = setTimeout(stop, waitMs);
-      hungUp.addEventListener('abort', hangUp);
+      answer.once('close', hangUp);
       this.waiting.add(request);
       if (key) this.empty = false; // what the key was given is found even when nothing is pending
-      if (hungUp.aborted) hangUp();
+      if (answer.destroyed)
+        hangUp(); // while it was authenticated: no event comes any more
       else this.serve();
     });
   }

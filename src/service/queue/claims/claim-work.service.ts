@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Writable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
 import { Sightings } from '../../fleet/sightings.js';
@@ -31,13 +32,13 @@ export class ClaimWorkService {
     taskQueueId: string,
     request: ClaimWorkRequest,
     idempotencyKey: string | undefined,
-    hungUp: AbortSignal,
+    answer: Writable,
     caller: Caller,
   ): Promise<ClaimWorkResponse> {
     const { tasks, ...worker } = request;
     const key = idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
     const leave = this.places.take(caller.account);
-    const claim = this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, hungUp);
+    const claim = this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, answer);
     const rows = await claim.finally(leave);
     this.sightings.saw(taskQueueId, worker, rows);
     return { tasks: rows.map((row) => ({ ...this.credentials.lend(row), task: withRank(row.definition, row.rank) })) };

@@ -16,6 +16,7 @@ interface Arrangement {
 const ARRANGEMENTS: Arrangement[] = [
   { what: '1 process', replicas: 1, settings: {} },
   { what: '2 replicas', replicas: 2, settings: {} },
+  { what: 'CLUSTER=2', replicas: 1, settings: { CLUSTER: '2' } },
 ];
 
 /** Cycles over several processes. Each arrangement has a database of its own, on the one Postgres, so that they can take turns. */

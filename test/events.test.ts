@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from 'node:http';
+import fc from 'fast-check';
 import pg from 'pg';
 import { EventHistory } from '../src/service/events/event-history.js';
 import { EVENT_KINDS } from '../src/service/events/event-message.js';
@@ -198,6 +199,65 @@ describe('what is told', () => {
     expect(told.rowCount).toBe(1);
     await test.database.pool.query(`delete from event where task_group_id = 'other'`); // they are not whole
   });
+
+  it('a group is told just when one of its tasks has ended and none is open, in whatever order they end and run again', async () => {
+    const { pool } = test.database;
+    const far = `now() + interval '1 day'`;
+    const create = (taskGroupId: string, ids: string[]) =>
+      pool.query(
+        `insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires,
+                           unsatisfied, state, run_id, due)
+         select id, 'q/q', $1, '-', 'none', 4, 5, ${far}, ${far}, 0, 'running', 0, ${far} from unnest($2::text[]) as id on conflict do nothing`,
+        [taskGroupId, ids],
+      );
+    /** Ends these tasks, or runs them again; how many are open then. */
+    const change = async (taskGroupId: string, ids: string[], state: string) => {
+      await pool.query(`update task set state = $2 where task_id = any($1)`, [ids, state]);
+      if (state === 'completed') {
+        await pool.query(`insert into event (kind, task_group_id, scheduler_id) select 'task-completed', $1, '-' from unnest($2::text[])`, [
+          taskGroupId,
+          ids,
+        ]);
+      }
+      await untilDone(sweep);
+      const { rows } = await pool.query(`select task_id from task where task_group_id = $1 and state = 'running'`, [taskGroupId]);
+      return rows.length;
+    };
+    const told = async (taskGroupId: string) =>
+      (await pool.query(`select from event where task_group_id = $1 and kind = 'task-group-resolved'`, [taskGroupId])).rowCount;
+    const moves = fc.array(fc.tuple(fc.boolean(), fc.nat(449), fc.constantFrom(1, 40, 250, 450)), { minLength: 4, maxLength: 8 });
+    let rememberedAt = 0;
+    const holds = fc.asyncProperty(moves, async (list) => {
+      const taskGroupId = slugid();
+      const ids = Array.from({ length: 450 }, () => slugid()).sort();
+      await pool.query(`insert into task_group (task_group_id, scheduler_id) values ($1, '-')`, [taskGroupId]);
+      await create(
+        taskGroupId,
+        ids.filter((_, nth) => nth % 9),
+      );
+      let resolved = 0;
+      const steps = [...list, [false, 400, 40], [true, 0, 250], [false, 3, 1], [true, 250, 450], [true, 3, 1]] as typeof list;
+      for (const [ends, from, count] of steps) {
+        if (!ends)
+          await create(
+            taskGroupId,
+            ids.filter((_, nth) => nth % 9 === 0 && nth === from),
+          );
+        const open = await change(taskGroupId, ids.slice(from, from + count), ends ? 'completed' : 'running');
+        if (ends && open === 0) resolved++;
+        expect(await told(taskGroupId)).toBe(resolved);
+        const { rows } = await pool.query('select open_task_id from task_group where task_group_id = $1', [taskGroupId]);
+        if (rows[0].open_task_id) rememberedAt++;
+      }
+      expect(resolved).toBeGreaterThan(0);
+    });
+    try {
+      await fc.assert(holds, { numRuns: 15 });
+      expect(rememberedAt).toBeGreaterThan(15);
+    } finally {
+      await pool.query(`delete from event where task_group_id in (select task_group_id from task where task_queue_id = 'q/q')`); // they are not whole
+    }
+  }, 60_000);
 
   it('a change that is refused, or is none, tells nothing', async () => {
     const taskId = await tasks.create();

@@ -8,6 +8,7 @@ import { Artifacts1764000000005 } from '../../../migrations/1764000000005-artifa
 import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-definition-size.js';
 import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
 import { Autovacuum1764000000009 } from '../../../migrations/1764000000009-autovacuum.js';
+import { GroupProgress1764000000010 } from '../../../migrations/1764000000010-group-progress.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -42,6 +43,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       DefinitionSize1764000000006,
       ArtifactSweep1764000000007,
       Autovacuum1764000000009,
+      GroupProgress1764000000010,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

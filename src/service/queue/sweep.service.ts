@@ -18,6 +18,11 @@ import { retryLapsed } from './sql/retry-lapsed.js';
 
 const EXPIRY_EVERY = 600;
 const EVENTS_BATCH = 2_000;
+/**
+ * With a backlog of one kind, batches of it follow one another for so long. Each of the other statements looks through all that is due
+ * to find nothing: with 100 000 lapsed leases 35 ms each, for 12 ms of work.
+ */
+const IN_A_ROW_MS = 500;
 
 /**
  * What time does to tasks: lapsed leases, deadlines, expiry. Every replica sweeps; rows that another one holds are skipped. All
@@ -39,15 +44,15 @@ export class SweepService implements OnModuleInit {
     this.housekeeper.register({ name: 'forgetting expired tasks', every: EXPIRY_EVERY, batch: () => this.expire() });
   }
 
-  /** A batch of each kind. */
+  /** A batch of each kind, or some where there are many. */
   async sweep(): Promise<Left> {
     const { deadlineDelay } = this.config;
     const left = [
-      await this.batch(rearmDue, [deadlineDelay, BATCH], () => undefined),
-      await this.batch(retryLapsed, [deadlineDelay, BATCH], ({ taskQueueId }) => this.desk.announce(taskQueueId)),
-      await this.batch(failLapsed, [BATCH], (task) => this.settling.settle(task)),
-      await this.batch(failOverdue, [deadlineDelay, BATCH], (task) => this.settling.settle(task)),
-      await this.batch(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true })),
+      await this.batches(rearmDue, [deadlineDelay, BATCH], () => undefined),
+      await this.batches(retryLapsed, [deadlineDelay, BATCH], ({ taskQueueId }) => this.desk.announce(taskQueueId)),
+      await this.batches(failLapsed, [BATCH], (task) => this.settling.settle(task)),
+      await this.batches(failOverdue, [deadlineDelay, BATCH], (task) => this.settling.settle(task)),
+      await this.batches(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true })),
       await this.resolveGroups(),
     ];
     return left.includes('more') ? 'more' : 'done';
@@ -62,6 +67,14 @@ export class SweepService implements OnModuleInit {
   private async resolveGroups(): Promise<Left> {
     const [events] = await this.sql.query(resolveGroups, [EVENTS_BATCH]);
     return leftAfter(events?.read ?? 0, EVENTS_BATCH);
+  }
+
+  private async batches<Row>(statement: Statement<Row>, parameters: unknown[], follow: (row: Row) => unknown): Promise<Left> {
+    const end = performance.now() + IN_A_ROW_MS;
+    for (;;) {
+      const left = await this.batch(statement, parameters, follow);
+      if (left === 'done' || performance.now() > end) return left;
+    }
   }
 
   /** Runs a statement, and does for each row what follows. What fails there is tried again, and keeps no other row waiting. */

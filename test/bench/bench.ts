@@ -8,6 +8,7 @@ import { creates } from './scenarios/creates.js';
 import { cycles } from './scenarios/cycles.js';
 import { idlePolls } from './scenarios/idle-polls.js';
 import { pending } from './scenarios/pending.js';
+import { profile } from './scenarios/profile.js';
 import { replicas } from './scenarios/replicas.js';
 import type { Scenario } from './scenarios/scenario.js';
 import { snapshot } from './scenarios/snapshot.js';
@@ -23,7 +24,7 @@ import { type Verdict, verdicts } from './targets.js';
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
-const ON_REQUEST = [soak];
+const ON_REQUEST = [soak, profile];
 
 interface Machine {
   cores: number;

@@ -18,9 +18,9 @@ export class Service {
     readonly url: string,
   ) {}
 
-  static async start(databaseUrl: string, dataDir: string, settings: Record<string, string> = {}): Promise<Service> {
+  static async start(databaseUrl: string, dataDir: string, settings: Record<string, string> = {}, flags: string[] = []): Promise<Service> {
     const { PATH = '', HOME = '/', TMPDIR } = process.env; // and nothing else that somebody may have set
-    const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    const child = spawn(process.execPath, ['--enable-source-maps', ...flags, MAIN], {
       env: { PATH, HOME, ...(TMPDIR && { TMPDIR }), ...environment(databaseUrl, dataDir), ...settings },
       stdio: ['ignore', 'pipe', 'ignore'],
     });

@@ -55,17 +55,17 @@ export class Stage {
     }
   }
 
-  /** A service on a database of its own. */
-  async deploy(settings: Record<string, string> = {}): Promise<Deployment> {
+  /** A service on a database of its own; `flags` are Node's. */
+  async deploy(settings: Record<string, string> = {}, flags: string[] = []): Promise<Deployment> {
     const deployment: Deployment = { database: await this.server.createDatabase(), services: [] };
-    await this.addService(deployment, settings);
+    await this.addService(deployment, settings, flags);
     await this.fillQueue(deployment, 5_000);
     return deployment;
   }
 
   /** One more process of the service on the same database, warmed up: a program that has just begun is not compiled yet. */
-  async addService(deployment: Deployment, settings: Record<string, string> = {}): Promise<Service> {
-    const service = await Service.start(deployment.database.url, path.join(this.directory, `data-${this.services.size}`), settings);
+  async addService(deployment: Deployment, settings: Record<string, string> = {}, flags: string[] = []): Promise<Service> {
+    const service = await Service.start(deployment.database.url, path.join(this.directory, `data-${this.services.size}`), settings, flags);
     this.services.add(service);
     deployment.services.push(service);
     await this.perform({

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import pg from 'pg';
 import { authorizationHeader } from '../src/credentials/hawk.js';
@@ -133,6 +133,24 @@ async function insertSilently(taskQueueId: string): Promise<string> {
   await test.database.pool.query(insertTask.text, columns);
   return taskId;
 }
+
+it('a process notifies twenty times a second at most, however much there is to tell, and tells all of it', async () => {
+  const listener = new pg.Client({ connectionString: test.database.url });
+  await listener.connect();
+  const told: { at: number; queues: string[] }[] = [];
+  listener.on('notification', ({ payload }) => told.push({ at: performance.now(), queues: JSON.parse(payload ?? '').queues }));
+  await listener.query('listen leasehold');
+  const desk = test.service.app.get(ClaimDesk);
+  const began = performance.now();
+  let announced = 0;
+  for (; performance.now() - began < 1_000; await endOfTurn()) desk.announce(queueOf('told', announced++ % 50));
+  desk.announce('told/last');
+  await eventually('the last is told', () => told.some(({ queues }) => queues.includes('told/last')));
+  await listener.end();
+  expect(announced).toBeGreaterThan(100); // each of which would be a notification
+  expect(told.length).toBeLessThanOrEqual(1 + ((told.at(-1)?.at ?? 0) - began) / 49); // every 50 ms, and a timer may be 1 ms early
+  expect(new Set(told.flatMap(({ queues }) => queues)).size).toBe(51);
+});
 
 it('a task that no notification told of is found within two seconds', async () => {
   const waiting = poll(test.root, 'lost/queue', 'w');

@@ -99,13 +99,13 @@ export class Bulletin {
 
   private sendSoon(): void {
     if (this.timer || this.closed) return;
-    const wait = Math.max(0, this.lastSent + SPACING_MS - Date.now());
+    const wait = Math.max(0, this.lastSent + SPACING_MS - performance.now()); // a clock that is set back would silence us for as long
     this.timer = setTimeout(() => this.send(), wait);
   }
 
   private send(): void {
     this.timer = undefined;
-    this.lastSent = Date.now();
+    this.lastSent = performance.now();
     const news: News = { queues: [...this.queues], auth: this.auth, fleet: this.fleet, all: false };
     this.queues.clear();
     this.auth = false;

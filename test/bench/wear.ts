@@ -3,6 +3,7 @@ import { createDataSource, poolOf } from '../../src/service/postgres/data-source
 import { startEmbeddedPostgres } from '../../src/service/postgres/embedded-postgres.js';
 import { migrate } from '../../src/service/postgres/migrate.js';
 import { Sql } from '../../src/service/postgres/sql.js';
+import { PRIORITIES } from '../../src/service/queue/priority.js';
 import { claimRuns } from '../../src/service/queue/sql/claim-runs.js';
 import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
 import { insertTask } from '../../src/service/queue/sql/insert-task.js';
@@ -19,6 +20,7 @@ const CYCLES = Number(process.env.WEAR_CYCLES ?? 100_000);
 const ENDED = Number(process.env.WEAR_ENDED ?? 300_000);
 const PENDING = Number(process.env.WEAR_PENDING ?? 0);
 const CONNECTIONS = 8;
+const BEGINNING = [PRIORITIES.map(() => '-infinity'), PRIORITIES.map(() => '')];
 
 const dataDir = newDataDir();
 const server = await startEmbeddedPostgres({ dataDir, settings: JSON.parse(process.env.WEAR_SETTINGS ?? '{}') });
@@ -59,7 +61,7 @@ const cycle = async (n: number) => {
   const identity = ['wear/queue', `group-${n % 1_000}`, '-', 'none', 5];
   if (PENDING === 0) await sql.query(insertTask, [`task-${n}`, json, Buffer.alloc(32), ['a:scope'], 5, soon, ...identity, soon, 0, 60]);
   const asked = performance.now();
-  const [claim] = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [1], 1, 1200, 60, [null]]);
+  const [claim] = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [null], 1, 1200, 60, ...BEGINNING]);
   claims.push(performance.now() - asked);
   if (!claim) return;
   await sql.query(extendClaim, [claim.taskId, 0, 1200]);

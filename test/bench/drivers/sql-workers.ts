@@ -10,6 +10,11 @@ export class SqlWorkers {
     return new SqlWorkers(clients);
   }
 
+  /** On each connection. */
+  async everywhere(text: string): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.query(text)));
+  }
+
   async query<Row>(worker: number, { name, text }: { name: string; text: string; row?: Row }, values: unknown[]): Promise<Row[]> {
     const { rows } = await this.clients[worker]!.query({ name, text, values });
     return rows as Row[];

@@ -105,6 +105,33 @@ it('two thousand statements wait for a connection, the next is refused at once',
   expect(await test.root.get(`/queue/v1/task/${slugid()}/status`)).toMatchObject({ status: 404 });
 });
 
+it('room that was taken is given back, also of who hung up before the answer came, or while it was behind another one', async () => {
+  await test.role('anonymous', 'queue:get-task:*');
+  const stranger = test.root.as();
+  const path = `/queue/v1/task/${await tasks.create({ payload: { data: 'x'.repeat(900_000) } })}`;
+  const read = async () => (await stranger.get(path, { headers: { 'accept-encoding': 'identity' } })).status;
+  await eventually('strangers may read it', async () => (await read()) === 200);
+  const body = JSON.stringify({ scopes: times(9_000, (n) => `scope:${n}`) });
+  const get = `GET /api${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const post = `POST /api/auth/v1/scopes/expand HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+  const expand = `${post}Content-Length: ${body.length}\r\n\r\n${body}`;
+  const { hostname, port } = new URL(test.root.url);
+  const hangUp = async (requests: string, count: number) => {
+    await whileLocked('lock table task_definition in access exclusive mode', async (release) => {
+      const sockets = times(count, () => connect(Number(port), hostname).setNoDelay());
+      for (const socket of sockets) socket.on('error', () => undefined).write(requests);
+      await lockedOut(Math.min(16, count));
+      await Promise.all(sockets.map((socket) => new Promise((closed) => socket.once('close', closed).destroy())));
+      await stranger.get('/__lbheartbeat__');
+      await release();
+    });
+  };
+  await hangUp(get, 40); // 36 MB, of 16 that strangers may have
+  await eventually('there is room for answers', async () => (await read()) === 200);
+  for (let n = 0; n < 15; n++) await hangUp(get + expand, 10); // 15 MB, of 10
+  expect((await stranger.post('/auth/v1/scopes/expand', JSON.parse(body))).status).not.toBe(503);
+}, 60_000);
+
 describe('a process with a small heap', () => {
   const MIB = 1024 * 1024;
   let service: ServiceProcess;

@@ -7,6 +7,7 @@ import { OpenStreams } from './open-streams.js';
 class Response extends EventEmitter {
   writableNeedDrain = false;
   destroyed = false;
+  readonly req = { socket: Object.assign(new EventEmitter(), { destroyed: false }) };
 
   destroy(): void {
     this.destroyed = true;
@@ -83,4 +84,15 @@ it('does not hold up a service that stops', () => {
   expect([reading.destroyed, stuck.destroyed]).toEqual([false, true]);
   jest.advanceTimersByTime(2_000);
   expect(reading.destroyed).toBe(true);
+});
+
+it('keeps no place for who hung up before, nor for a stream behind another answer, which nobody tells that its connection is gone', () => {
+  for (let n = 0; n < 1_000; n++) {
+    const [gone, behind] = [new Response(), new Response()];
+    gone.req.socket.destroyed = true;
+    for (const response of [gone, behind]) streams.admit(response as unknown as ServerResponse, 'a', Date.now() + HOUR);
+    behind.req.socket.emit('close');
+    expect([gone, behind].map((response) => response.listenerCount('close') + response.req.socket.listenerCount('close'))).toEqual([0, 0]);
+  }
+  expect(refusal('a')).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Quota } from '../http/quota.js';
+import { whenOver } from '../http/when-over.js';
 
 const MOST = { all: 2_000, client: 1_000, strangers: 200 };
 const LOOK_MS = 5_000;
@@ -32,7 +33,7 @@ export class OpenStreams implements OnModuleDestroy {
   admit(response: ServerResponse, account: string, until: number): void {
     const leave = this.places.take(account);
     this.streams.set(response, { until });
-    response.once('close', () => {
+    whenOver(response, () => {
       leave();
       this.streams.delete(response);
     });

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { ApiRequest } from './caller.guard.js';
 import { accountOf, Quota } from './quota.js';
 import { allowLongAnswer } from './streamed-body.js';
+import { whenOver } from './when-over.js';
 
 /** Bytes. What is smaller is bounded by the number of connections. */
 const SMALL = 16 * 1024;
@@ -39,7 +40,7 @@ export class Answers implements OnModuleInit {
 
   private take({ caller }: ApiRequest, reply: FastifyReply, bytes: number): void {
     const leave = this.room.take(caller?.account ?? accountOf(undefined, false), bytes);
-    reply.raw.once('close', leave);
+    whenOver(reply.raw, leave);
     allowLongAnswer(reply);
   }
 }

@@ -5,6 +5,7 @@ import { Authenticator } from './authenticator.js';
 import { signedRequest } from './caller.guard.js';
 import { Quota } from './quota.js';
 import { isStreamed } from './streamed-body.js';
+import { whenOver } from './when-over.js';
 
 export const BODY_LIMIT = 10 * 1024 * 1024;
 
@@ -33,7 +34,7 @@ export class Bodies implements OnModuleInit {
       if (bytes <= SMALL || bytes > BODY_LIMIT || isStreamed(request)) return done(); // too large is refused unread
       try {
         const leave = this.room.take(this.authenticator.accountOf(signedRequest(request)), bytes);
-        reply.raw.once('close', leave);
+        whenOver(reply.raw, leave);
         done();
       } catch (error) {
         done(error as Error);

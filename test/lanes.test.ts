@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type pg from 'pg';
 import { HotSql } from '../src/service/postgres/hot-sql.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import { LOOK_BACK_MS } from '../src/service/queue/claims/watermark.js';
 import { type Answer, type Api, definition, slugid } from './support/api.js';
 import { ok, refused, Tasks, WORKER } from './support/tasks.js';
@@ -123,20 +124,28 @@ describe('creates', () => {
     for (const { body } of losers) expect(body.message).toContain(`belongs to schedulerId ${schedulerId}`);
   });
 
-  it('that must wait for a group that somebody else is creating hold up no others', async () => {
+  it('that must wait for a group that somebody else is creating hold up nobody else', async () => {
     const taskGroupId = slugid();
+    const other = new Tasks(await test.client('*'), test.database);
+    const alone = jest.spyOn(test.service.app.get(Sql), 'query');
     const client = await test.database.pool.connect();
     try {
       await client.query('begin');
       await client.query(`insert into task_group (task_group_id, scheduler_id) values ($1, '-')`, [taskGroupId]);
-      const waiting = tasks.put(slugid(), definition({ taskGroupId }));
+      const waiting = times(30, () => tasks.put(slugid(), definition({ taskGroupId })));
       let answered = false;
-      waiting.then(() => (answered = true));
-      expect(await statuses(times(20, () => tasks.put(slugid(), definition())))).toEqual(times(20, () => 200));
+      for (const one of waiting) one.then(() => (answered = true));
+      const taskIds = times(20, slugid);
+      expect(await statuses(taskIds.map((taskId) => other.put(taskId, definition())))).toEqual(times(20, () => 200));
+      const parameters = alone.mock.calls.flatMap(([{ name }, given]) => (name === 'insert-task' ? [given?.[0]] : []));
+      expect(parameters.length).toBeGreaterThan(0);
+      expect(parameters.filter((taskId) => taskIds.includes(taskId as string))).toEqual([]);
+      expect((await root.get(`/queue/v1/task/${taskIds[0]}/status`)).status).toBe(200); // there is a connection for others
       expect(answered).toBe(false);
       await client.query('commit');
-      expect((await waiting).status).toBe(200);
+      expect(await statuses(waiting)).toEqual(times(30, () => 200));
     } finally {
+      alone.mockRestore();
       await client.query('rollback');
       client.release();
     }
@@ -259,6 +268,23 @@ describe('claims of a deep queue', () => {
     const high = await tasks.create({ taskQueueId, priority: 'high' });
     expect(await claimed(taskQueueId)).toEqual([high]);
   });
+});
+
+it('a claim that meets a locked table is made once the lock is gone', async () => {
+  const taskQueueId = queue();
+  const taskId = await tasks.create({ taskQueueId });
+  const client = await test.database.pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('lock table task in access exclusive mode');
+    const claim = ok(tasks.claimWork(taskQueueId));
+    await sleep(1_500); // longer than the poll, which is a second here
+    await client.query('commit');
+    expect((await claim).tasks).toMatchObject([{ status: { taskId } }]);
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
 });
 
 it('the connections of shared statements keep one plan for all calls, and scan no table', async () => {

@@ -9,7 +9,7 @@ it.each([
   new Error('timeout exceeded when trying to connect'),
   new Error('Query read timeout'),
   new Error('Client has encountered a connection error and is not queryable'),
-  ...['08006', '53300', '53100', '57P01', '57P03', '57014', '25P03', '25006'].map((code) => withCode(code)),
+  ...['08006', '53300', '53100', '57P01', '57P03', '57014', '55P03', '25P03', '25006'].map((code) => withCode(code)),
   withCode('ECONNREFUSED', { syscall: 'connect' }),
   withCode('ENOENT', { syscall: 'connect' }),
   Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' }),

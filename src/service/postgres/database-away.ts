@@ -3,9 +3,9 @@ export class DatabaseAway extends Error {}
 
 /**
  * Connections refused or lost (class 08), no more of them, memory or disk (53), Postgres starting, stopping or recovering (57P),
- * a statement or a transaction that took too long (57014, 25P03), a database that only answers reads now (25006).
+ * a statement, a lock or a transaction that took too long (57014, 55P03, 25P03), a database that only answers reads now (25006).
  */
-const SQL_STATES = /^(08...|53...|57P..|57014|25P03|25006)$/;
+const SQL_STATES = /^(08...|53...|57P..|57014|55P03|25P03|25006)$/;
 const SYSTEM_ERRORS = /^E(CONNREFUSED|CONNRESET|CONNABORTED|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|ADDRNOTAVAIL|NOENT)$/;
 const OF_SOCKETS = new Set(['connect', 'read', 'write', 'getaddrinfo']); // files have such errors, too
 /** pg says these without a code. */

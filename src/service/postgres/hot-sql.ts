@@ -7,6 +7,9 @@ const LARGEST_POOL = 6;
 const SMALLEST_POOL = 2;
 const ALL_POOLS = 18;
 
+/** Seconds. A plan made while a table was empty is good for nothing else, and kept until the table is analysed again, or so long. */
+const MOST_AGE = 60;
+
 /** How many connections for shared statements each of so many processes may open. */
 export function hotPoolSize(processes: number): number {
   return Math.max(SMALLEST_POOL, Math.min(LARGEST_POOL, Math.floor(ALL_POOLS / processes)));
@@ -26,10 +29,8 @@ const SETTINGS = `select set_config('plan_cache_mode', 'force_generic_plan', fal
  */
 export class HotSql extends Sql {
   static on(url: string, connections: number = LARGEST_POOL): HotSql {
-    const pool = new pg.Pool({ ...session(SERVING), connectionString: url, max: connections });
-    pool.on('connect', (client) => {
-      client.query(SETTINGS).catch(() => undefined); // a connection that fails at this fails at the next statement, too
-    });
+    const onConnect = (client: pg.ClientBase) => client.query(SETTINGS) as unknown as undefined; // it is waited for
+    const pool = new pg.Pool({ ...session(SERVING), connectionString: url, max: connections, maxLifetimeSeconds: MOST_AGE, onConnect });
     pool.on('error', () => undefined); // an idle connection that is cut says so here; the pool makes another one
     return new HotSql(pool);
   }

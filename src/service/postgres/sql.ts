@@ -127,3 +127,8 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
 export function isUniqueViolation(error: unknown): boolean {
   return (error as { code?: string } | null)?.code === '23505';
 }
+
+/** Whether Postgres gave up waiting for a lock, as it was told to (`lock_timeout`). */
+export function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: string } | null)?.code === '55P03';
+}

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
 import type { Caller } from '../http/caller.js';
+import { Turns } from '../http/turns.js';
 import { HotSql } from '../postgres/hot-sql.js';
 import { isUniqueViolation, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
-import { Lane } from './lane.js';
+import { Lane, type LaneOptions } from './lane.js';
 import { rankOf } from './priority.js';
 import { createTasks } from './sql/create-tasks.js';
 import { findDefinition } from './sql/find-definition.js';
@@ -22,12 +23,18 @@ import { statusOf } from './task-status.js';
 /** What is larger than ten ordinary definitions goes alone: others would wait for it. In characters. */
 const LARGEST_IN_COMPANY = 20_000;
 
+/** Of 16 connections: those who had no luck in company may have to wait for locks, and others must find a connection. */
+const MOST_ALONE = 6;
+const MOST_WAITING = { all: 1_000, client: 500, strangers: 100 };
+
 @Injectable()
 export class CreateTaskService {
-  private readonly lane = new Lane<NewTask, TaskRow>({
-    together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay]),
-    alone: (task) => this.insert(task),
-  });
+  /**
+   * One for each account that creates at the moment. A company fails when one of it must wait, for a group or an id that a large batch
+   * is creating: whoever brings that about has only itself for company.
+   */
+  private readonly lanes = new Map<string, Lane<NewTask, TaskRow>>();
+  private readonly turns = new Turns('creations of tasks', MOST_ALONE, MOST_WAITING);
 
   constructor(
     private readonly sql: Sql,
@@ -41,9 +48,26 @@ export class CreateTaskService {
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
     const task = newTask(taskId, authorizedDefinition(taskId, request, caller), this.config);
     const isSmall = task.definition.dependencies.length === 0 && task.json.length <= LARGEST_IN_COMPANY;
-    const row = (isSmall && (await this.lane.ask(task))) || (await this.insert(task));
+    const row = (isSmall && (await this.insertInCompany(task, caller.account))) || (await this.insert(task));
     if (row.state === 'pending') this.desk.announce(row.taskQueueId);
     return { status: statusOf(row) };
+  }
+
+  private async insertInCompany(task: NewTask, account: string): Promise<TaskRow | undefined> {
+    const lane = this.lanes.get(account) ?? new Lane(this.companyOf(account));
+    this.lanes.set(account, lane);
+    try {
+      return await lane.ask(task);
+    } finally {
+      if (lane.idle) this.lanes.delete(account);
+    }
+  }
+
+  private companyOf(account: string): LaneOptions<NewTask, TaskRow> {
+    return {
+      together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay]),
+      alone: (task) => this.turns.take(account, () => this.insert(task)),
+    };
   }
 
   private async insert(task: NewTask): Promise<TaskRow> {

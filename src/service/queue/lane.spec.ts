@@ -1,7 +1,8 @@
 import fc from 'fast-check';
+import { DatabaseAway } from '../postgres/database-away.js';
 import { Lane } from './lane.js';
 
-const soon = () => new Promise((done) => setTimeout(done));
+const soon = () => new Promise((done) => setTimeout(done, 5));
 const of = (taskId: string) => ({ taskId });
 
 /** A lane whose statements end when they are told to. */
@@ -30,37 +31,58 @@ function laneOf({ fails = false, knows = (_: string): boolean => true } = {}) {
 }
 
 describe('Lane', () => {
-  it('a lone request goes at once, and so does a second; who comes then goes together with the others', async () => {
+  it('a lone request goes at once; who comes while it is under way goes together with the others', async () => {
     const { lane, batches, end } = laneOf();
-    const answers = ['a', 'b', 'c', 'd', 'e'].map((one) => lane.ask(of(one)));
-    expect(batches).toEqual(['a', 'b']);
+    const first = lane.ask(of('a'));
+    await soon();
+    expect(batches).toEqual(['a']);
+    const others = ['b', 'c', 'd'].map((one) => lane.ask(of(one)));
+    await soon();
+    expect(batches).toEqual(['a']);
     await end();
-    expect(batches).toEqual(['a', 'b', 'cde']);
+    expect(batches).toEqual(['a', 'bcd']);
+    expect(lane.idle).toBe(false);
     await end();
-    await end();
-    expect((await Promise.all(answers)).map((row) => `${row?.taskId} ${row?.how}`)).toEqual(
-      ['a', 'b', 'c', 'd', 'e'].map((id) => `${id} together`),
+    expect((await Promise.all([first, ...others])).map((row) => `${row?.taskId} ${row?.how}`)).toEqual(
+      ['a', 'b', 'c', 'd'].map((id) => `${id} together`),
     );
+    expect(lane.idle).toBe(true);
+  });
+
+  it('who comes in one turn of the event loop goes together', async () => {
+    const { lane, batches } = laneOf();
+    for (const one of ['a', 'b']) lane.ask(of(one));
+    await Promise.resolve();
+    lane.ask(of('c'));
+    await soon();
+    expect(batches).toEqual(['abc']);
   });
 
   it('two of one task never share a statement, and keep their order', async () => {
     const { lane, batches, end } = laneOf();
-    for (const one of ['x', 'y', 'a', 'a', 'b']) lane.ask(of(one));
-    for (let n = 0; n < 3; n++) await end();
-    expect(batches).toEqual(['x', 'y', 'ab', 'a']);
+    for (const one of ['x', 'a', 'a', 'b']) lane.ask(of(one));
+    for (let n = 0; n < 2; n++) await end();
+    expect(batches).toEqual(['xab', 'a']);
   });
 
   it('who has no row together is asked alone, and holds up nobody', async () => {
     const { lane, batches, alone, end } = laneOf({ knows: (one) => one === 'a' });
     const [a, b, none, bad] = ['a', 'b', '?', '!'].map((one) => lane.ask(of(one)));
     const refused = expect(bad).rejects.toThrow('refused');
-    for (let n = 0; n < 3; n++) await end();
+    await soon();
+    await end();
     expect(await Promise.all([a, b, none])).toEqual([{ taskId: 'a', how: 'together' }, { taskId: 'b', how: 'alone' }, undefined]);
     await refused;
-    expect([alone, batches]).toEqual([
-      ['b', '?', '!'],
-      ['a', 'b', '?!'],
-    ]);
+    expect([alone, batches]).toEqual([['b', '?', '!'], ['ab?!']]);
+  });
+
+  it('beyond 2 000 who wait it says so, and goes on with those', async () => {
+    const { lane, end } = laneOf();
+    const waiting = Array.from({ length: 2_000 }, (_, n) => lane.ask(of(`${n}`)));
+    await expect(lane.ask(of('one more'))).rejects.toBeInstanceOf(DatabaseAway);
+    await soon();
+    for (let n = 0; n < 2_000 / 64; n++) await end();
+    expect((await Promise.all(waiting)).filter((row) => row?.how === 'together')).toHaveLength(2_000);
   });
 
   it('after a statement that failed, each is asked alone, and the lane goes on', async () => {

@@ -1,4 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { DatabaseAway } from '../postgres/database-away.js';
 
 interface OfTask {
   taskId: string;
@@ -17,6 +18,7 @@ interface Waiting<Asked, Row> {
 }
 
 const MOST_TOGETHER = 64;
+const MOST_WAITING = 2_000;
 
 /**
  * Requests of one kind that come while statements are under way share the next one: its start, its round trip and its commit are paid
@@ -29,8 +31,14 @@ export class Lane<Asked extends OfTask, Row extends OfTask> {
 
   constructor(private readonly options: LaneOptions<Asked, Row>) {}
 
-  /** The row; none if even alone there is none. Rejects with what `alone` throws. */
-  ask(asked: Asked): Promise<Row | undefined> {
+  /** Whether nobody waits for anything here. */
+  get idle(): boolean {
+    return !this.busy && this.waiting.length === 0;
+  }
+
+  /** The row; none if even alone there is none. Rejects with what `alone` throws, or with DatabaseAway when too many wait. */
+  async ask(asked: Asked): Promise<Row | undefined> {
+    if (this.waiting.length >= MOST_WAITING) throw new DatabaseAway(`${MOST_WAITING} requests wait for a statement already`);
     return new Promise((settle) => {
       this.waiting.push({ asked, settle });
       if (!this.busy) this.go();

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
 import { HotSql } from '../../postgres/hot-sql.js';
-import { type Runner, Sql } from '../../postgres/sql.js';
+import { isLockTimeout, type Runner, Sql } from '../../postgres/sql.js';
 import { type ClaimedRow, claimRuns, type LeasedRow } from '../sql/claim-runs.js';
 import { findClaimsByKey } from '../sql/find-claims-by-key.js';
 import { lockClaimKey } from '../sql/lock-claim-key.js';
@@ -34,8 +34,13 @@ export class LeaseRuns {
     private readonly config: Config,
   ) {}
 
-  lease(taskQueueId: string, watermark: Watermark, places: Place[]): Promise<Lease> {
-    return this.leaseBy(this.hot, taskQueueId, watermark, places);
+  async lease(taskQueueId: string, watermark: Watermark, places: Place[]): Promise<Lease> {
+    try {
+      return await this.leaseBy(this.hot, taskQueueId, watermark, places);
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+      return this.leaseBy(this.sql, taskQueueId, watermark, places); // the table is locked, say, by a migration: that is waited for
+    }
   }
 
   /** What the key holds already, or else new runs; two at once with one key take turns. */
@@ -62,7 +67,7 @@ export class LeaseRuns {
       watermark.beginning(now),
       free.map((place) => places[place] as Place),
     ).catch((error) => {
-      if (runner !== this.hot) throw error; // then nothing was leased at all
+      if (!(runner instanceof Sql)) throw error; // in a transaction nothing was leased then
       return [];
     });
     watermark.handedOut(others);

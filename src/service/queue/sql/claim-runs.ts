@@ -35,9 +35,9 @@ export const claimRuns = statement<LeasedRow>(
   'claim-runs',
   `
 with picked as materialized (
-  select waiting.task_id, waiting.rank, waiting.scheduled, waiting.run_id
+  select waiting.task_id, waiting.rank, waiting.scheduled, waiting.run_id, waiting.at
     from unnest($8::timestamptz[], $9::text[]) with ordinality as mark (scheduled, task_id, nth),
-         lateral (select task_id, rank, scheduled, run_id
+         lateral (select task_id, rank, scheduled, run_id, ctid as at
                     from task
                    where task_queue_id = $1 and rank = mark.nth - 1 and state = 'pending' and deadline > now()
                      and (scheduled, task_id) > (mark.scheduled, mark.task_id)
@@ -46,12 +46,12 @@ with picked as materialized (
                      for update skip locked) as waiting
    limit $5::integer
 ), weighed as (
-  select picked.task_id, picked.run_id, row_number() over line as nth, sum(stored.size) over line as bytes
+  select picked.at, picked.run_id, row_number() over line as nth, sum(stored.size) over line as bytes
     from picked,
          lateral (select size from task_definition where task_definition.task_id = picked.task_id limit 1) as stored
   window line as (order by picked.rank, picked.scheduled, picked.task_id rows unbounded preceding)
 ), claimable as (
-  select task_id, run_id, nth from weighed where nth = 1 or bytes <= ${MOST_BYTES}
+  select at, run_id, nth from weighed where nth = 1 or bytes <= ${MOST_BYTES}
 ), place as (
   select * from unnest($2::text[], $3::text[], $4::bytea[]) with ordinality as place (worker_group, worker_id, claim_key, nth)
 ), task as (
@@ -61,13 +61,13 @@ with picked as materialized (
          due = least(now() + make_interval(secs => $6), task.deadline + make_interval(secs => $7)),
          claim_key = place.claim_key
     from claimable join place using (nth)
-   where task.task_id = claimable.task_id and task.run_id = claimable.run_id
+   where task.ctid = claimable.at and task.run_id = claimable.run_id
   returning task.*, place.nth
 ), recorded as (
   ${recordEvent('task')}
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, task_definition.scopes,
        (select count(*) from picked)::integer as picked
-  from task join task_definition using (task_id)
+  from task, lateral (select definition, scopes from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by task.nth`,
 );

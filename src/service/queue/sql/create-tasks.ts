@@ -18,7 +18,7 @@ with given as materialized (
                 $10::text[], $11::smallint[], $12::timestamptz[])
          as given (task_id, definition, digest, scopes, retries, expires, task_queue_id, task_group_id, scheduler_id, project_id, rank,
                    deadline)
-   where not exists (select from task_definition where task_definition.task_id = given.task_id)
+   where (select true from task_definition where task_definition.task_id = given.task_id limit 1) is null
 ), known_group as materialized (
   select task_group_id, scheduler_id, sealed
     from task_group

@@ -10,11 +10,12 @@ export const extendClaims = statement<TaskRow & { scopes: string[] }>(
   'extend-claims',
   `
 with held as materialized (
-  select task.ctid as at
-    from unnest($1::text[], $2::smallint[]) as asked (task_id, run_id)
-         join task on task.task_id = asked.task_id and task.run_id = asked.run_id
-   where task.state::text = 'running' and task.taken_until > now() and task.deadline > now()
-     for no key update of task skip locked
+  select found.at
+    from unnest($1::text[], $2::smallint[]) as asked (task_id, run_id),
+         lateral (select ctid as at from task
+                   where task_id = asked.task_id and run_id = asked.run_id and state::text = 'running' and taken_until > now() and deadline > now()
+                   limit 1
+                     for no key update skip locked) as found
 ), task as (
   update task
      set taken_until = greatest(task.taken_until, now() + make_interval(secs => $3))
@@ -23,5 +24,5 @@ with held as materialized (
   returning task.*
 )
 select ${TASK_COLUMNS}, task_definition.scopes
-  from task join task_definition using (task_id)`,
+  from task, lateral (select scopes from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition`,
 );

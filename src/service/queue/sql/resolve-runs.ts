@@ -11,12 +11,13 @@ export const resolveRuns = statement<TaskRow>(
   'resolve-runs',
   `
 with held as materialized (
-  select task.ctid as at, asked.state, asked.reason_resolved
+  select found.at, asked.state, asked.reason_resolved
     from unnest($1::text[], $2::smallint[], $3::task_state[], $4::text[])
-         as asked (task_id, run_id, state, reason_resolved)
-         join task on task.task_id = asked.task_id and task.run_id = asked.run_id
-   where task.state::text = 'running' and task.taken_until > now()
-     for no key update of task skip locked
+         as asked (task_id, run_id, state, reason_resolved),
+         lateral (select ctid as at from task
+                   where task_id = asked.task_id and run_id = asked.run_id and task.state::text = 'running' and taken_until > now()
+                   limit 1
+                     for no key update skip locked) as found
 ), task as (
   update task
      set state = held.state, reason_resolved = held.reason_resolved, resolved = now(), due = case when task.has_dependents then now() end

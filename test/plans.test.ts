@@ -76,6 +76,29 @@ describe('of a database that was empty when the plans were made', () => {
     });
   }, 120_000);
 
+  it.each([0, 1, 20])(
+    'they are still good when there are 100 000 tasks, made when %d had been analysed',
+    async (count) => {
+      const few = await createDatabase();
+      const other = HotSql.on(few.url);
+      try {
+        await stopVacuum(few.pool);
+        if (count > 0) await fill(few.pool, { first: PLACES.running.first, last: PLACES.running.first + count - 1 });
+        await few.pool.query('vacuum analyze');
+        await other.exclusively('plans', async (runner) => {
+          for (const execution of hotStatements()) await execute(runner, execution);
+          await fill(few.pool, { first: PLACES.deep.last - 49_999, last: PLACES.deep.last });
+          await fill(few.pool, { first: PLACES.running.last - 49_999, last: PLACES.running.last });
+          for (const execution of [...hotStatements(), claim(1), claim(128)]) expectLittle(await planOf(runner, execution), execution);
+        });
+      } finally {
+        await other.close();
+        await few.drop();
+      }
+    },
+    120_000,
+  );
+
   it('a claim touches only what it leases, however often it was executed', async () => {
     await database.pool.query('analyze');
     await hot.exclusively('plans', async (runner) => {

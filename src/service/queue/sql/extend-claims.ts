@@ -4,6 +4,7 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 /**
  * Extends leases that are still held: extend-claim for several at once. It waits for nobody: a row that somebody else has locked, or
  * changed since this statement began, is passed over like one whose lease is lost, and extend-claim is to be asked about it.
+ * `between` and `order by` leave but the primary key: planned for a table of one row, any index with a task_id would do for `=`.
  * $1 task_ids, $2 run_ids, $3 lease in seconds
  */
 export const extendClaims = statement<TaskRow & { scopes: string[] }>(
@@ -13,7 +14,9 @@ with held as materialized (
   select found.at
     from unnest($1::text[], $2::smallint[]) as asked (task_id, run_id),
          lateral (select ctid as at from task
-                   where task_id = asked.task_id and run_id = asked.run_id and state::text = 'running' and taken_until > now() and deadline > now()
+                   where task_id between asked.task_id and asked.task_id
+                     and run_id = asked.run_id and state::text = 'running' and taken_until > now() and deadline > now()
+                   order by task_id
                    limit 1
                      for no key update skip locked) as found
 ), task as (

@@ -5,6 +5,7 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 /**
  * Ends runs that are still held: resolve-run for several at once. It waits for nobody: a row that somebody else has locked, or changed
  * since this statement began, is passed over like one whose lease is lost, and resolve-run is to be asked about it.
+ * `between` and `order by` leave but the primary key: planned for a table of one row, any index with a task_id would do for `=`.
  * $1 task_ids, $2 run_ids, $3 states, $4 reasons_resolved
  */
 export const resolveRuns = statement<TaskRow>(
@@ -15,7 +16,9 @@ with held as materialized (
     from unnest($1::text[], $2::smallint[], $3::task_state[], $4::text[])
          as asked (task_id, run_id, state, reason_resolved),
          lateral (select ctid as at from task
-                   where task_id = asked.task_id and run_id = asked.run_id and task.state::text = 'running' and taken_until > now()
+                   where task_id between asked.task_id and asked.task_id
+                     and run_id = asked.run_id and task.state::text = 'running' and taken_until > now()
+                   order by task_id
                    limit 1
                      for no key update skip locked) as found
 ), task as (

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { perSecond, type Row, rounded } from '../row.js';
+import { type Row, rounded } from '../row.js';
 import type { Deployment, Stage } from '../stage.js';
-import { type Scenario, STEADY, UNBOUNDED, WARM_UP_SECONDS } from './scenario.js';
+import { type Scenario, STEADY, UNBOUNDED } from './scenario.js';
 
 /** How many cycles were done after so many seconds. */
 interface Tick {
@@ -11,9 +11,11 @@ interface Tick {
 }
 
 const WINDOW_SECONDS = 5;
-const PROBE = 12_000;
-const LEAST_REFILL = 5_000;
-const MOST_REFILL = 40_000; // fewer than a vacuum follows on
+/** Compiled, and at a pace, before the phase that the others are compared with begins. */
+const WARM_UP_SECONDS = 5;
+/** Pending all the time, in each phase: more than a warm-up and the time of a refill take, and fewer than a vacuum follows on. */
+const STOCK = 40_000;
+const LEAST_REFILL = 1_000;
 
 /**
  * Cycles without a break: as they are, then under a snapshot that somebody else holds open, so that no dead row can be cleaned away,
@@ -34,16 +36,14 @@ export const snapshot: Scenario = {
 async function ticks(stage: Stage, deployment: Deployment, progress: (step: string) => void): Promise<Tick[]> {
   const phase = stage.options.snapshotSeconds;
   const over = { driver: 'http' as const, urls: [deployment.services[0]!.url] };
-  const base = { kind: 'cycles' as const, over, ...STEADY, warmUpSeconds: WARM_UP_SECONDS };
+  const bounds = { ...STEADY, warmUpSeconds: WARM_UP_SECONDS, seconds: phase * 3, tasks: UNBOUNDED };
   progress('tasks are made');
-  const taken = { taskQueueId: await stage.fillQueue(deployment, PROBE), seconds: 2, tasks: PROBE };
-  const expected = Math.ceil(perSecond(await stage.perform({ ...base, ...taken })) * phase * 3);
-  const store = await Store.filled(stage, deployment, expected);
+  const store = await Store.filled(stage, deployment);
   await stage.server.checkpoint();
   const seen: Tick[] = [{ at: 0, done: 0 }];
   let phases: Promise<void> | undefined;
   await stage.perform(
-    { ...base, taskQueueId: store.taskQueueId, seconds: phase * 3, tasks: UNBOUNDED },
+    { kind: 'cycles', over, taskQueueId: store.taskQueueId, ...bounds },
     {
       measuring: () => {
         phases = hold(deployment.database.url, phase, progress);
@@ -58,28 +58,28 @@ async function ticks(stage: Stage, deployment: Deployment, progress: (step: stri
   return seen;
 }
 
-/** A queue that is filled again before it is empty: the machine may be much faster later than it was when it was asked. */
+/** A queue that gets each second what was taken from it: what refills cost is in each phase, and as much for a cycle in each. */
 class Store {
   settled: Promise<void> = Promise.resolve();
   private filling = false;
+  private added = 0;
 
   private constructor(
     private readonly stage: Stage,
     private readonly deployment: Deployment,
     readonly taskQueueId: string,
-    private made: number,
   ) {}
 
-  static async filled(stage: Stage, deployment: Deployment, count: number): Promise<Store> {
-    return new Store(stage, deployment, await stage.fillQueue(deployment, count), count);
+  static async filled(stage: Stage, deployment: Deployment): Promise<Store> {
+    return new Store(stage, deployment, await stage.fillQueue(deployment, STOCK));
   }
 
   keepUp(done: number): void {
-    if (this.filling || done < this.made / 2) return;
+    const more = Math.min(done - this.added, STOCK);
+    if (this.filling || more < LEAST_REFILL) return;
     this.filling = true;
-    const more = Math.min(LEAST_REFILL + done, MOST_REFILL);
     this.settled = this.stage.topUp(this.deployment, this.taskQueueId, more).finally(() => {
-      this.made += more;
+      this.added += more;
       this.filling = false;
     });
     this.settled.catch(() => undefined); // it is awaited at the end

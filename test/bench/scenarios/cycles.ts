@@ -33,7 +33,8 @@ export const cycles: Scenario = {
 };
 
 async function one(stage: Stage, deployment: Deployment, supply: Supply, name: Name, concurrency: number, batch: number): Promise<Round> {
-  const seconds = stage.options.roundSeconds;
+  const { roundSeconds, longRoundSeconds } = stage.options;
+  const seconds = concurrency > 1 && batch === 1 ? longRoundSeconds : roundSeconds;
   const kind = `${name} ${concurrency} ${batch}`;
   const tasks = supply.tasksFor(kind, seconds + WARM_UP_SECONDS);
   const taskQueueId = name === 'floor' ? await stage.fillFloor(tasks) : await stage.fillQueue(deployment, tasks);

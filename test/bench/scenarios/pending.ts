@@ -1,24 +1,27 @@
 import type { Job } from '../job.js';
 import { cpuColumns, joined, median, perSecond, type Round, type Row, ratio } from '../row.js';
 import type { Deployment, Stage } from '../stage.js';
-import { type Scenario, STEADY, WARM_UP_SECONDS } from './scenario.js';
-import { Supply } from './supply.js';
+import { type Scenario, STEADY } from './scenario.js';
 
-/** So few are gone within a second. */
+/** So few are gone within a second: a queue of so many is filled to twice that and emptied. */
 const SHORT = 1_000;
-const MOST_FILLS = 6;
+/** Added ahead of each load, and taken by it, at each depth: it ends as deep as it began. */
+const ADDED = 2 * SHORT;
+const MOST_LOADS = 6;
+/** Two thousand must last longer. */
+const WARM_UP_SECONDS = 0.3;
 
 interface Depth {
   pending: number;
   deployment: Deployment;
-  /** A deep queue is filled once. A short one is filled to twice its depth and emptied, until that makes a round. */
+  /** Of a deep queue; a short one is a new one each time. */
   taskQueueId?: string;
   rounds: Round[];
 }
 
 /**
  * Cycles with so many tasks pending in the queue. Each depth is a service and a database of its own, on the one Postgres, so that they
- * can take turns.
+ * can take turns. What is inserted and how it is warmed up is the same at each, so that nothing but the depth differs.
  */
 export const pending: Scenario = {
   name: 'pending',
@@ -31,9 +34,8 @@ export const pending: Scenario = {
       }
       await stage.server.checkpoint();
       progress('cycles at each depth in turn');
-      const supply = new Supply();
       for (let round = 0; round < stage.options.rounds + 1; round++) {
-        for (const each of depths) each.rounds.push(await (each.taskQueueId ? deep(stage, each, supply) : short(stage, each)));
+        for (const each of depths) each.rounds.push(await oneRound(stage, each));
       }
       return depths.map((each) => row(each, depths[0]!));
     } finally {
@@ -48,19 +50,12 @@ async function depth(stage: Stage, number: number): Promise<Depth> {
   return { pending: number, deployment, taskQueueId: await stage.fillQueue(deployment, number), rounds: [] };
 }
 
-async function deep(stage: Stage, { deployment, taskQueueId = '' }: Depth, supply: Supply): Promise<Round> {
-  const seconds = stage.options.roundSeconds;
-  const tasks = supply.tasksFor('cycles', seconds + WARM_UP_SECONDS);
-  const round = await stage.perform({ ...job(deployment, taskQueueId, tasks), seconds, warmUpSeconds: WARM_UP_SECONDS });
-  supply.saw('cycles', perSecond(round));
-  return round;
-}
-
-async function short(stage: Stage, { pending, deployment }: Depth): Promise<Round> {
+async function oneRound(stage: Stage, depth: Depth): Promise<Round> {
   const rounds: Round[] = [];
-  for (let fill = 0; fill < MOST_FILLS && joinedSeconds(rounds) < stage.options.roundSeconds; fill++) {
-    const taskQueueId = await stage.fillQueue(deployment, 2 * pending);
-    rounds.push(await stage.perform({ ...job(deployment, taskQueueId, 2 * pending), seconds: 10, warmUpSeconds: 0.1 }));
+  for (let load = 0; load < MOST_LOADS && joinedSeconds(rounds) < stage.options.roundSeconds; load++) {
+    const taskQueueId = depth.taskQueueId ?? stage.newQueue();
+    await stage.topUp(depth.deployment, taskQueueId, ADDED);
+    rounds.push(await stage.perform(job(depth.deployment, taskQueueId)));
   }
   return joined(rounds);
 }
@@ -69,8 +64,9 @@ function joinedSeconds(rounds: readonly Round[]): number {
   return rounds.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
-function job({ services }: Deployment, taskQueueId: string, tasks: number): Omit<Job, 'seconds' | 'warmUpSeconds'> {
-  return { kind: 'cycles', over: { driver: 'http', urls: [services[0]!.url] }, taskQueueId, ...STEADY, tasks };
+function job({ services }: Deployment, taskQueueId: string): Job {
+  const over = { driver: 'http' as const, urls: [services[0]!.url] };
+  return { kind: 'cycles', over, taskQueueId, ...STEADY, tasks: ADDED, seconds: 10, warmUpSeconds: WARM_UP_SECONDS };
 }
 
 /** The first round is for warming up. */

@@ -14,6 +14,7 @@ import type { Scenario } from './scenarios/scenario.js';
 import { snapshot } from './scenarios/snapshot.js';
 import { soak } from './scenarios/soak.js';
 import { wakeUp } from './scenarios/wake-up.js';
+import type { Durability } from './server.js';
 import { Stage } from './stage.js';
 import { type Verdict, verdicts } from './targets.js';
 
@@ -26,7 +27,7 @@ const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapsho
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
 const ON_REQUEST = [soak, profile];
 
-interface Machine {
+interface Machine extends Durability {
   cores: number;
   node: string;
   postgres: string;
@@ -77,7 +78,13 @@ async function measured(stage: Stage, scenarios: readonly Scenario[]): Promise<{
 
 function report(stage: Stage, rows: readonly Row[]): void {
   const { options, server } = stage;
-  const machine: Machine = { cores: cpus().length, node: process.version, postgres: server.version, quick: options.quick };
+  const machine: Machine = {
+    cores: cpus().length,
+    node: process.version,
+    postgres: server.version,
+    ...server.durability,
+    quick: options.quick,
+  };
   const targets = verdicts(rows);
   const json = JSON.stringify({ at: new Date().toISOString(), machine, rows, targets }, null, 2);
   writeFileSync('bench.json', `${json}\n`);
@@ -85,8 +92,9 @@ function report(stage: Stage, rows: readonly Row[]): void {
 }
 
 function readable(machine: Machine, rows: readonly Row[], targets: readonly Verdict[]): string {
-  const { cores, node, postgres, quick } = machine;
-  const heading = `${cores} cores, Node ${node}, Postgres ${postgres}${quick ? ', --quick: too short to be quoted' : ''}`;
+  const { cores, node, postgres, fsync, synchronousCommit, quick } = machine;
+  const durability = `fsync ${fsync}, synchronous_commit ${synchronousCommit}`;
+  const heading = `${cores} cores, Node ${node}, Postgres ${postgres}, ${durability}${quick ? ', --quick: too short to be quoted' : ''}`;
   return [`\n${heading}`, tables(rows), '### targets', table(targets)].join('\n\n');
 }
 

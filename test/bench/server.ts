@@ -10,6 +10,12 @@ export interface Database {
   client: pg.Client;
 }
 
+/** What a commit waits for there. */
+export interface Durability {
+  fsync: string;
+  synchronousCommit: string;
+}
+
 /**
  * The Postgres that everything runs on: the one of DATABASE_URL (its user must be allowed to create databases), or an embedded one,
  * started here as the service would start it, fsync and all, so that the floor and replicas can share it. Either way all is in databases
@@ -23,6 +29,7 @@ export class Server {
     private readonly admin: pg.Client,
     private readonly embedded: EmbeddedPostgres | undefined,
     readonly version: string,
+    readonly durability: Durability,
     /** Absent: not on this machine, or no /proc to look it up. */
     readonly pid: number | undefined,
   ) {}
@@ -34,7 +41,7 @@ export class Server {
     try {
       const admin = await connect(url);
       const { rows } = await admin.query(`select pg_backend_pid() as pid, current_setting('server_version') as version`);
-      return new Server(url, admin, embedded, rows[0].version, postmasterOf(rows[0].pid));
+      return new Server(url, admin, embedded, rows[0].version, await durabilityOf(admin), postmasterOf(rows[0].pid));
     } catch (error) {
       await embedded?.stop();
       throw error;
@@ -74,6 +81,21 @@ export class Server {
     await this.admin.end().catch(() => undefined);
     await this.embedded?.stop();
   }
+}
+
+/** Refuses where a commit does not wait for the disk: those figures are not to be had with tasks that matter. */
+async function durabilityOf(admin: pg.Client): Promise<Durability> {
+  const { rows } = await admin.query<Durability>(
+    `select current_setting('fsync') as fsync, current_setting('synchronous_commit') as "synchronousCommit"`,
+  );
+  const settings = rows[0]!;
+  if (Object.values(settings).includes('off')) {
+    await admin.end();
+    throw new Error(
+      `nothing is measured with fsync ${settings.fsync} and synchronous_commit ${settings.synchronousCommit}: neither may be off`,
+    );
+  }
+  return settings;
 }
 
 async function connect(url: string): Promise<pg.Client> {

@@ -43,7 +43,7 @@ export function readOptions(): Options {
     snapshotSeconds: quick ? 5 : 60,
     soakSeconds: Number(process.env.BENCH_SOAK ?? 600),
     pending: quick ? [1_000, 20_000] : [1_000, 100_000, 1_000_000],
-    wakeUps: quick ? 40 : 150,
+    wakeUps: quick ? 40 : 300,
     idleSeconds: quick ? 3 : 25,
   };
 }

@@ -3,7 +3,7 @@ import { createDataSource, poolOf } from '../../src/service/postgres/data-source
 import { startEmbeddedPostgres } from '../../src/service/postgres/embedded-postgres.js';
 import { migrate } from '../../src/service/postgres/migrate.js';
 import { Sql } from '../../src/service/postgres/sql.js';
-import { PRIORITIES } from '../../src/service/queue/priority.js';
+import { type Start, Watermark } from '../../src/service/queue/claims/watermark.js';
 import { claimRuns } from '../../src/service/queue/sql/claim-runs.js';
 import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
 import { insertTask } from '../../src/service/queue/sql/insert-task.js';
@@ -13,14 +13,14 @@ import { newDataDir, removeDataDir } from '../support/service-process.js';
 /*
  * What cycles leave behind in the tables, and what settings of Postgres cost: `node dist/test/bench/wear.js`. The service's own statements
  * against an embedded Postgres, fsync on, without the service: create, claim, reclaim, complete, by eight connections, beside many tasks
- * that have ended. WEAR_CYCLES, WEAR_ENDED; WEAR_PENDING: takes from a backlog of so many instead of creating; WEAR_SETTINGS: a JSON object of settings that win over ours; WEAR_SQL: run ahead of it all.
+ * that have ended. Claims begin at a watermark, as in the service. WEAR_CYCLES, WEAR_ENDED; WEAR_PENDING: takes from a backlog of so
+ * many instead of creating; WEAR_SETTINGS: a JSON object of settings that win over ours; WEAR_SQL: run ahead of it all.
  */
 
 const CYCLES = Number(process.env.WEAR_CYCLES ?? 100_000);
 const ENDED = Number(process.env.WEAR_ENDED ?? 300_000);
 const PENDING = Number(process.env.WEAR_PENDING ?? 0);
 const CONNECTIONS = 8;
-const BEGINNING = [PRIORITIES.map(() => '-infinity'), PRIORITIES.map(() => '')];
 
 const dataDir = newDataDir();
 const server = await startEmbeddedPostgres({ dataDir, settings: JSON.parse(process.env.WEAR_SETTINGS ?? '{}') });
@@ -54,6 +54,7 @@ await dataSource.query('checkpoint');
 const before = await standing();
 const began = performance.now();
 const claims: number[] = [];
+const watermark = new Watermark();
 let left = CYCLES;
 const cycle = async (n: number) => {
   const soon = new Date(Date.now() + 3_600_000);
@@ -61,7 +62,7 @@ const cycle = async (n: number) => {
   const identity = ['wear/queue', `group-${n % 1_000}`, '-', 'none', 5];
   if (PENDING === 0) await sql.query(insertTask, [`task-${n}`, json, Buffer.alloc(32), ['a:scope'], 5, soon, ...identity, soon, 0, 60]);
   const asked = performance.now();
-  const [claim] = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [null], 1, 1200, 60, ...BEGINNING]);
+  const claim = await claimOne();
   claims.push(performance.now() - asked);
   if (!claim) return;
   await sql.query(extendClaim, [claim.taskId, 0, 1200]);
@@ -89,6 +90,19 @@ console.log(
 await dataSource.destroy();
 await server.stop();
 removeDataDir(dataDir);
+
+async function claimOne() {
+  const now = performance.now();
+  const start = watermark.start(now);
+  return (await claimFrom(start)) ?? (start.atBeginning ? undefined : await claimFrom(watermark.beginning(now)));
+}
+
+async function claimFrom({ marks }: Start) {
+  const from = [marks.map(({ scheduled }) => scheduled), marks.map(({ taskId }) => taskId)];
+  const rows = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [null], 1, 1200, 60, ...from]);
+  watermark.handedOut(rows);
+  return rows[0];
+}
 
 async function standing() {
   const [row] = await dataSource.query(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
 import { gzip } from 'node:zlib';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
@@ -7,6 +8,7 @@ import { sendError } from './api-error.filter.js';
 import { ApiError } from './api-error.js';
 import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
+import { boundConnections } from './connections.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
 import { stringifyAnswer } from './raw-json.js';
@@ -14,9 +16,6 @@ import { streamBodies } from './streamed-body.js';
 
 /** How long a caller may take to send a request. It ends once all of it was received, so a long poll may wait as long as it likes. */
 const RECEIVE_WITHIN_MS = 60_000;
-
-/** Each holds up to 32 kB of headers and a small body before anybody knows whose it is. Who comes beyond that is hung up on. */
-const MOST_CONNECTIONS = 10_000;
 
 /** Hears of each request that was routed, once it is over: the name of its operation (if any), the status, and how long it took. */
 export type ObserveRequest = (operation: string | undefined, status: number, ms: number) => void;
@@ -35,7 +34,7 @@ export function createHttpAdapter(logger: Logger, observe?: ObserveRequest): Fas
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
-  fastify.server.maxConnections = MOST_CONNECTIONS;
+  boundConnections(fastify.server as Server);
   fastify.setReplySerializer(stringifyAnswer);
   readBodies(fastify);
   logRequests(fastify, observe); // first, so that it hears of requests that a later hook answers

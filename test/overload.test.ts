@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type pg from 'pg';
 import { Sql, statement } from '../src/service/postgres/sql.js';
@@ -198,6 +199,30 @@ describe('a process with a small heap', () => {
     expect((await create(service.root.as(clients[1]), 100_000)).status).toBe(200);
     for (const { hangUp } of open) hangUp();
     await eventually('there is room again', async () => (await create(service.root.as(clients[0]), 100_000)).status === 200);
+  });
+
+  it('counts a body that came in chunks as what it was, once it was read', async () => {
+    const taskQueueId = 'overload/chunked';
+    const resource = `/api/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+    const poll = (n: number) => {
+      const body = JSON.stringify({ tasks: 1, workerGroup: 'group', workerId: `worker-${n}` });
+      const authorization = service.root.as(clients[0]).authorizationFor('post', resource);
+      const head = [`POST ${resource} HTTP/1.1`, `Authorization: ${authorization}`, 'Transfer-Encoding: chunked'];
+      return send(head, `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
+    };
+    const polls: ReturnType<typeof poll>[] = [];
+    for (let n = 0; n < 10; n++) {
+      const one = poll(n);
+      polls.push(one);
+      await once(one.socket, 'connect');
+      await service.root.as().get('/__lbheartbeat__'); // and then it was read
+    }
+    const mine = new Tasks(service.root, test.database);
+    for (let n = 0; n < 10; n++) await mine.create({ taskQueueId });
+    expect(await Promise.all(polls.map(({ status }) => status))).toEqual(times(10, () => 200));
+    for (const { hangUp } of polls) hangUp();
+    const large = times(3, () => create(service.root.as(clients[0]), 900_000));
+    expect((await Promise.all(large)).map(({ status }) => status)).toEqual([200, 200, 200]);
   });
 
   it('holds only so many bytes that nobody reads, and of strangers less', async () => {

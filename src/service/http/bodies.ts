@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Authenticator } from './authenticator.js';
-import { signedRequest } from './caller.guard.js';
+import { type ApiRequest, signedRequest } from './caller.guard.js';
 import { Quota } from './quota.js';
 import { isStreamed } from './streamed-body.js';
 import { whenOver } from './when-over.js';
@@ -23,22 +23,42 @@ const MOST = { all: 4 * BODY_LIMIT, client: 2 * BODY_LIMIT, strangers: BODY_LIMI
 export class Bodies implements OnModuleInit {
   private readonly room = new Quota('bytes of bodies', MOST);
 
+  /** Lowers what a request has taken to what came of its body, once it was read: a poll that was sent in chunks may wait for long. */
+  private readonly taken = new WeakMap<FastifyRequest, (came: number) => void>();
+
   constructor(
     private readonly server: HttpAdapterHost,
     private readonly authenticator: Authenticator,
   ) {}
 
   onModuleInit(): void {
-    this.server.httpAdapter.getInstance<FastifyInstance>().addHook('onRequest', (request, reply, done) => {
+    const fastify = this.server.httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onRequest', (request, reply, done) => {
       const bytes = announced(request);
       if (bytes <= SMALL || bytes > BODY_LIMIT || isStreamed(request)) return done(); // too large is refused unread
       try {
-        const leave = this.room.take(this.authenticator.accountOf(signedRequest(request)), bytes);
-        whenOver(reply.raw, leave);
+        this.admit(request, reply, bytes);
         done();
       } catch (error) {
         done(error as Error);
       }
+    });
+    fastify.addHook('preValidation', (request, _reply, done) => {
+      this.taken.get(request)?.((request as ApiRequest).rawBody?.length ?? 0);
+      done();
+    });
+  }
+
+  private admit(request: FastifyRequest, reply: FastifyReply, bytes: number): void {
+    const account = this.authenticator.accountOf(signedRequest(request));
+    let leave = this.room.take(account, bytes);
+    this.taken.set(request, (came) => {
+      leave();
+      if (came > SMALL) leave = this.room.take(account, came); // no more than was left just now, so there is room
+    });
+    whenOver(reply.raw, () => {
+      this.taken.delete(request);
+      leave();
     });
   }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type pg from 'pg';
+import taskcluster from 'taskcluster-client';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
 import { eventually, onDatabase, ROOT, ServiceProcess } from './support/service-process.js';
@@ -18,6 +19,13 @@ beforeAll(async () => {
 afterAll(() => test.close());
 
 const times = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n));
+
+/** Temporary credentials of a client, with a name of their own: what they take is the client's, or it would have as much as it has names. */
+function named(clientId: string, { credentials }: Api, scopes = ['*']): Credentials {
+  const start = new Date(Date.now() - 60_000);
+  const expiry = new Date(Date.now() + 3_600_000);
+  return taskcluster.createTemporaryCredentials({ clientId, scopes, start, expiry, credentials: credentials! });
+}
 
 function expectRefusal({ status, body, headers }: Answer, says: RegExp): void {
   const message = expect.stringMatching(says);
@@ -62,10 +70,14 @@ async function refusedBeyond(most: number, call: () => Promise<Answer>, says: Re
 
 it('four lists of tasks are read at once, others wait, and who would wait behind too many is refused', async () => {
   const path = '/queue/v1/task-queues/some%2Fqueue/pending';
-  const [reader, other] = await Promise.all(times(2, () => test.client('queue:pending-list:*')));
+  const [reader, other] = await Promise.all(times(2, () => test.client('queue:pending-list:*', 'auth:create-client:test/*')));
+  const scopes = ['queue:pending-list:*'];
+  const readers = [reader!, ...['test/one', 'test/other'].map((name) => reader!.as(named(name, reader!, scopes)))];
+  let turn = 0;
+  const read = () => readers[turn++ % readers.length]!.get(path);
   const taskId = await tasks.create();
   await whileLocked('lock table task_definition in access exclusive mode', async (release) => {
-    const served = await refusedBeyond(4 + 32, () => reader!.get(path), /More than 32 lists of tasks that wait of one client/);
+    const served = await refusedBeyond(4 + 32, read, /More than 32 lists of tasks that wait of one client/);
     served.push(other!.get(path)); // those of one client do not take the place of the others
     expect(await tasks.state(taskId)).toBe('pending'); // who reads no list is served
     await lockedOut(4);
@@ -191,10 +203,11 @@ describe('a process with a small heap', () => {
       const authorization = service.root.as(credentials).authorizationFor('put', resource);
       return send([`PUT ${resource} HTTP/1.1`, `Authorization: ${authorization}`, `Content-Length: ${10 * MIB}`], '{');
     };
-    const open = times(3, () => unfinished(clients[0]!));
+    const names = ['some', 'another'].map((name) => named(name, service.root.as(clients[0])));
+    const open = times(3, (n) => unfinished([clients[0]!, ...names][n]!));
     const statuses = () => Promise.all(open.map(({ status }) => Promise.race([status, undefined])));
     await eventually('one is refused', async () => (await statuses()).filter((status) => status === 503).length === 1);
-    expect((await create(service.root.as(clients[0]), 100_000)).status).toBe(503);
+    for (const one of [clients[0], ...names]) expect((await create(service.root.as(one), 100_000)).status).toBe(503);
     expect((await create(service.root.as(clients[0]), 1_000)).status).toBe(200); // small ones are always read
     expect((await create(service.root.as(clients[1]), 100_000)).status).toBe(200);
     for (const { hangUp } of open) hangUp();

@@ -65,7 +65,7 @@ export class AuthenticateService extends Authenticator {
     try {
       const identity = identify(request, this.directory, Date.now());
       identity?.verifyMac();
-      return accountOf(identity?.clientId, identity !== undefined && isOfRun(identity));
+      return accountOf(identity?.issuer, identity !== undefined && isOfRun(identity));
     } catch (error) {
       if (error instanceof CredentialError || error instanceof ApiError) return accountOf(undefined, false);
       throw error;
@@ -81,7 +81,7 @@ export class AuthenticateService extends Authenticator {
     const scopes = restrict(identity, held, this.registry, ANONYMOUS);
     identity.verifyMac();
     this.touch(identity.issuer, now);
-    return new Caller(identity.clientId, scopes, identity.expires);
+    return new Caller(identity.clientId, scopes, identity.expires, undefined, identity.issuer);
   }
 
   /**

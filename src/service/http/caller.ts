@@ -33,11 +33,13 @@ export class Caller {
     readonly scopes: readonly string[],
     readonly expires: Date,
     readonly run?: CallerRun,
+    /** The client who issued the credentials, if they are temporary. */
+    private readonly issuer: string | undefined = clientId,
   ) {}
 
   /** On which it takes what all callers share: see Quota. */
   get account(): string {
-    return accountOf(this.clientId, this.run !== undefined);
+    return accountOf(this.issuer, this.run !== undefined);
   }
 
   holds(expression: ScopeExpression): boolean {

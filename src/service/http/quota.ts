@@ -57,10 +57,10 @@ export class Quota {
 }
 
 /**
- * On whose account a caller takes: on its own, but strangers share one, and so do runs: whoever creates tasks has as many of those
- * as there are workers.
+ * On whose account a caller takes: on that of the client whose permanent token stands behind its credentials, because it may name as many
+ * temporary ones as it likes. But strangers share one, and so do runs: whoever creates tasks has as many of those as there are workers.
  */
-export function accountOf(clientId: string | undefined, isRun: boolean): string {
-  if (clientId === undefined) return STRANGERS;
-  return isRun ? RUNS : clientId;
+export function accountOf(issuer: string | undefined, isRun: boolean): string {
+  if (issuer === undefined) return STRANGERS;
+  return isRun ? RUNS : issuer;
 }

@@ -1,13 +1,16 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import taskcluster from 'taskcluster-client';
 import { authorizationHeader } from '../src/credentials/hawk.js';
 import { type Credentials, definition, slugid } from './support/api.js';
 import { createDatabase } from './support/database.js';
-import { newDataDir, onDatabase, ROOT, removeDataDir, ServiceProcess } from './support/service-process.js';
+import { eventually, newDataDir, onDatabase, ROOT, removeDataDir, ServiceProcess } from './support/service-process.js';
 
 /** One request, what the log must say of it, and the secrets that it carried. */
 interface Sent {
@@ -277,4 +280,40 @@ it('says one line for each request, and no secret ever', async () => {
   expect(known).toBe(sent.filter((one) => 'clientId' in one).length); // who was not believed is not named
   expect(lines.filter(({ err, reqId }) => err && reqId)).toHaveLength(2); // each 500 says why, beside its request
   expect(lines.some(({ err, reqId }) => err && !reqId)).toBe(true); // as do sweeps
+}, 60_000);
+
+it('keeps a bounded number of lines for a reader who has stopped, and says how many were lost', async () => {
+  const logger = pathToFileURL(path.resolve(process.env.LEASEHOLD_DIST ?? 'dist', 'src/service/http/logger.js'));
+  const code = `
+    const log = (await import('${logger}')).createLogger('info');
+    const turn = () => new Promise(setImmediate);
+    const before = process.memoryUsage().rss;
+    for (let n = 0; n < 1500; n++, await turn()) for (let m = 0; m < 100; m++) log.info({ n }, 'x'.repeat(900));
+    console.log((process.memoryUsage().rss - before) / 2 ** 20);
+    process.stdin.resume().on('end', () => process.exit(0));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'pipe' });
+  let [grown, lines] = ['', ''];
+  try {
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      grown += text;
+    });
+    await eventually('all was logged', () => grown.endsWith('\n'), 30_000);
+    expect(Number(grown)).toBeLessThan(100); // of 140 MB of lines, as text
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      lines += text;
+    });
+    await eventually('the loss is told', () => lines.includes('"lost":'));
+    const told = lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { n?: number; lost?: number });
+    const lost = told.reduce((sum, line) => sum + (line.lost ?? 0), 0);
+    expect(told.filter(({ n }) => n !== undefined).length + lost).toBe(150_000);
+    expect(lines.length).toBeGreaterThan(8_000_000);
+    expect(lines.length).toBeLessThan(10_000_000);
+  } finally {
+    child.stdin.end();
+    await once(child, 'close');
+  }
 }, 60_000);

@@ -20,9 +20,14 @@ export abstract class Logger {
 const FLUSH_MS = 50;
 const FLUSH_BYTES = 8 * 1024;
 
+/** Bytes that wait for a reader of standard error who has stopped. Lines beyond that are counted, not kept: they would fill the memory. */
+const MOST_WAITING = 8 * 1024 * 1024;
+
 /** `pid`: of the process, in each line; where several processes write one log. */
 export function createLogger(level: string, pid?: number): Pino {
-  return pino(
+  // it writes what still waits when the process ends, be it by an error
+  const lines = destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS, maxLength: MOST_WAITING });
+  const logger = pino(
     {
       level,
       base: pid === undefined ? null : { pid },
@@ -30,9 +35,22 @@ export function createLogger(level: string, pid?: number): Pino {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: Error) => logged(error) },
     },
-    // it writes what still waits when the process ends, be it by an error
-    destination({ dest: 2, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS }),
+    lines,
   );
+  tellOfDrops(lines, logger);
+  return logger;
+}
+
+/** Who reads again learns how many lines are missing, after those that waited. */
+function tellOfDrops(lines: ReturnType<typeof destination>, logger: Pino): void {
+  let dropped = 0;
+  lines.on('drop', () => dropped++);
+  lines.on('drain', () => {
+    if (dropped === 0) return;
+    const lost = dropped;
+    dropped = 0;
+    logger.warn({ lost }, 'lines of the log were lost: nobody read them');
+  });
 }
 
 let second = -1;

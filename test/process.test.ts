@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import taskcluster from 'taskcluster-client';
@@ -198,6 +200,29 @@ describe('SIGTERM', () => {
     expect(await service.stop(signal)).toEqual({ code: 0, signal: null });
     expect(performance.now() - began).toBeLessThan(5_000);
     expect(await poll).toMatchObject({ status: 200, body: { tasks: [] } });
+  });
+
+  it.each([
+    ['nothing', '', 3_000],
+    ['half a head', 'GET / HTTP/1.1\r\nHost:', 3_000],
+    [
+      'half a body',
+      'POST /api/auth/v1/scopes/expand HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+      8_000,
+    ],
+  ])('is not held up by who sends %s', async (_, sent, withinMs) => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const service = await start(onDatabase(url)).ready();
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname).on('error', () => undefined);
+    cleanups.push(() => socket.destroy());
+    await once(socket, 'connect');
+    if (sent) await new Promise((written) => socket.write(sent, written));
+    await service.root.get('/__lbheartbeat__'); // and then it was accepted, and read
+    const began = performance.now();
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - began).toBeLessThan(withinMs);
   });
 });
 

@@ -224,6 +224,22 @@ describe('SIGTERM', () => {
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     expect(performance.now() - began).toBeLessThan(withinMs);
   });
+
+  it('ends with 0 when nobody reads what it prints', async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const port = await freePort();
+    const service = start({ ...onDatabase(url), PORT: String(port) });
+    await service.closeOutput();
+    const answers = () =>
+      fetch(`http://127.0.0.1:${port}/__lbheartbeat__`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    await eventually('it answers', answers, 30_000);
+    await sleep(300); // it prints that it is ready, then
+    expect(await service.stop()).toEqual({ code: 0, signal: null });
+  });
 });
 
 describe('replicas', () => {

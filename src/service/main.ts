@@ -20,6 +20,7 @@ const HEAP_GROWTH = 60;
 setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
 
 async function main(): Promise<void> {
+  process.stdout.on('error', () => undefined); // who read it may have gone; that is no reason to end without ceremony
   const config = readConfig(process.env);
   const service = await (config.cluster > 1 ? startServiceCluster(config) : startService(config));
   service.failed.then((reason) => {

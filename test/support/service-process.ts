@@ -79,6 +79,12 @@ export class ServiceProcess {
     this.child.kill(signal);
   }
 
+  /** As when what its standard output was piped to has ended. */
+  async closeOutput(): Promise<void> {
+    const { stdout } = this.child;
+    if (stdout) await once(stdout.destroy(), 'close');
+  }
+
   async end(): Promise<Ending> {
     const ending = await Promise.race([this.ended, sleep(END_WITHIN_MS, undefined, { ref: false })]);
     if (!ending) throw new Error(`the service did not end:\n${this.captured}`);

@@ -279,6 +279,22 @@ describe('taskcluster-client, on an S3', () => {
     expect((await fetch(url)).status).toBe(404);
   });
 
+  it('a bucket that does not answer is not taken for the database', async () => {
+    const { worker, taskId, test } = setting;
+    const { credentials } = worker;
+    const deaf = await test.replica({ s3: { ...s3, endpoint: 'http://127.0.0.1:1' } });
+    const terms = { storageType: 'object', expires: inAnHour(), contentType: 'text/plain' };
+    const run = deaf.root.as(credentials);
+    const { body } = await run.post(`/queue/v1/task/${taskId}/runs/0/artifacts/public%2Fdeaf`, terms);
+    const { name, projectId, uploadId, expires } = body;
+    const inline = { dataInline: { contentType: 'text/plain', objectData: 'AAAA' } };
+    const proposal = { projectId, uploadId, expires, proposedUploadMethods: inline };
+    const path = `/api/object/v1/upload/${encodeURIComponent(name)}`;
+    const answer = await deaf.root.as(body.credentials).request('put', path, { body: proposal });
+    expect(answer).toMatchObject({ status: 500, body: { code: 'InternalServerError' } });
+    await deaf.close();
+  });
+
   it('what is on the disk since before stays there', async () => {
     const { worker, client, taskId, test } = setting;
     const { credentials } = worker;

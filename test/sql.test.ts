@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { createDataSource, poolOf } from '../src/service/postgres/data-source.js';
+import { DatabaseAway } from '../src/service/postgres/database-away.js';
 import { MIGRATING } from '../src/service/postgres/session.js';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
+import { freePort } from './support/service-process.js';
 
 let database: TestDatabase;
 let dataSource: DataSource;
@@ -92,4 +95,15 @@ describe('exclusively', () => {
       expect(rows).toEqual([{ state: 'idle', backend_xid: null }]);
     });
   });
+});
+
+it('a database that cannot be asked is said to be away, and what it refuses is not', async () => {
+  const pool = new pg.Pool({ host: '127.0.0.1', port: await freePort() });
+  const nowhere = new Sql(pool);
+  await expect(nowhere.query(ownPid)).rejects.toBeInstanceOf(DatabaseAway);
+  await expect(nowhere.transaction((runner) => runner.query(ownPid))).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+  await pool.end();
+  const refused = sql.query(statement('test-refused', 'select 1/0'));
+  await expect(refused).rejects.toMatchObject({ code: '22012' });
+  await expect(refused).rejects.not.toBeInstanceOf(DatabaseAway);
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { isDatabaseAway } from '../postgres/database-away.js';
+import { DatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { operationOf } from './operation.decorator.js';
@@ -50,7 +50,7 @@ function known(thrown: unknown): ApiError | undefined {
 }
 
 function away(thrown: unknown, request: ApiRequest): ApiError | undefined {
-  if (!isDatabaseAway(thrown)) return undefined;
+  if (!(thrown instanceof DatabaseAway)) return undefined;
   request.log.warn({ err: thrown }, 'the database is away');
   return new ApiError('ServiceUnavailable', 'The database cannot be asked at the moment; try again soon');
 }

@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /** The database cannot be asked now: it is away, or everybody asks at once. Nothing is wrong with the question; ask again. */
 export class DatabaseAway extends Error {}
 
@@ -12,10 +14,10 @@ const OF_SOCKETS = new Set(['connect', 'read', 'write', 'getaddrinfo']); // file
 const MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered a connection error|was closed) and is not queryable)/;
 
-/** Whether a statement failed for want of a database to ask, and not by what was asked. */
+/** Whether a statement failed for want of a database to ask, and not by what was asked. Only for what a database has thrown. */
 export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof DatabaseAway) return true;
-  if (!(error instanceof Error)) return false;
+  if (!isNativeError(error)) return false;
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === undefined) return MESSAGES.test(error.message);
   return SQL_STATES.test(code) || (SYSTEM_ERRORS.test(code) && (OF_SOCKETS.has(syscall ?? '') || error instanceof AggregateError));

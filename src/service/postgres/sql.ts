@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { DatabaseAway } from './database-away.js';
+import { DatabaseAway, isDatabaseAway } from './database-away.js';
 
 /** One static statement. The name makes Postgres keep its plan: 1.6 times the throughput of an unnamed one. */
 export interface Statement<Row> {
@@ -28,7 +28,8 @@ const MOST_WAITING = 2_000;
 
 /**
  * The one door to raw SQL: always rows, always a named statement. A deadlock or a serialization failure rolled everything
- * back, so it is tried again (5 times, then thrown); other errors of Postgres come out as they are.
+ * back, so it is tried again (5 times, then thrown). Who could not be asked at all is DatabaseAway; other errors of Postgres come out as
+ * they are.
  */
 export class Sql implements Runner {
   constructor(protected readonly pool: Pool) {}
@@ -117,10 +118,16 @@ async function retried<T>(work: () => Promise<T>): Promise<T> {
       return await work();
     } catch (error) {
       const { code } = error as { code?: string };
-      if ((code !== SERIALIZATION_FAILURE && code !== DEADLOCK) || tries === TRIES) throw error;
+      if ((code !== SERIALIZATION_FAILURE && code !== DEADLOCK) || tries === TRIES) throw marked(error);
       await new Promise((done) => setTimeout(done, Math.random() * 20 * tries));
     }
   }
+}
+
+/** Told apart here, where it was the database that was asked: a connection that a bucket or a broker refused has the same code. */
+function marked(error: unknown): unknown {
+  if (error instanceof DatabaseAway || !isDatabaseAway(error)) return error;
+  return new DatabaseAway((error as Error).message, { cause: error });
 }
 
 /** Whether Postgres refused because a row with this key is already there. */

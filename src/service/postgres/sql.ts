@@ -137,5 +137,6 @@ export function isUniqueViolation(error: unknown): boolean {
 
 /** Whether Postgres gave up waiting for a lock, as it was told to (`lock_timeout`). */
 export function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: string } | null)?.code === '55P03';
+  const cause = error instanceof DatabaseAway ? error.cause : error;
+  return (cause as { code?: string } | null)?.code === '55P03';
 }

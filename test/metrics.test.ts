@@ -103,6 +103,8 @@ async function scrape(service: ServiceProcess): Promise<{ text: string; families
 }
 
 describe.each(['1', '2'])('with CLUSTER=%s', (processes) => {
+  let scraped = '';
+
   it('metrics are well-formed, count what was asked of all processes, and name no task, queue or client', async () => {
     const { url } = await database();
     const service = await start({ ...onDatabase(url), CLUSTER: processes, METRICS_PORT: '0' }).ready();
@@ -134,13 +136,18 @@ describe.each(['1', '2'])('with CLUSTER=%s', (processes) => {
     const sizes = [...families].map(([name, { samples }]) => [name, samples.size] as const);
     expect(sizes.filter(([, size]) => size > 50)).toEqual([]);
 
-    const { status, stderr, error } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
-    if (error) console.warn('promtool is not on the PATH: only our own parser has read the metrics');
-    else expect([status, stderr]).toEqual([0, '']);
+    scraped = text;
     expect(await service.stop()).toEqual({ code: 0, signal: null });
     await Promise.all(polls);
     await expect(fetch(metricsUrl(service))).rejects.toThrow();
   }, 90_000);
+
+  const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
+  if (!hasPromtool) console.warn('promtool is not on the PATH: only our own parser reads the metrics');
+  (hasPromtool ? it : it.skip)('Prometheus has nothing to say against them', () => {
+    const { status, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: scraped, encoding: 'utf8' });
+    expect([scraped.length > 1_000, status, stderr]).toEqual([true, 0, '']);
+  });
 });
 
 it('there is nothing else on that port; none without METRICS_PORT; an occupied one stops the start', async () => {

@@ -292,13 +292,17 @@ describe('CLUSTER', () => {
     return new Set(ids.map((id) => servedBy(service, id) as number));
   }
 
+  /** Their log says so, a moment late. */
+  const bothListen = (service: ServiceProcess) => eventually('both listen', () => listening(service).length === 2);
+
   it('several processes serve one port as one does; one that is killed is replaced; they stop as one', async () => {
     const dataDir = dataDirectory();
     const service = await start({ DATA_DIR: dataDir, CLUSTER: '2' }).ready();
     expect(service.output.match(/Leasehold is ready/g)).toHaveLength(1);
     const api = rootOf(service, dataDir);
+    await bothListen(service);
     const first = listening(service);
-    expect([first.length, first.includes(service.pid)]).toEqual([2, false]);
+    expect(first).not.toContain(service.pid);
     expect(await answering(service, api)).toEqual(new Set(first));
 
     const waits: number[] = [];
@@ -348,6 +352,7 @@ describe('CLUSTER', () => {
     const dataDir = dataDirectory();
     const port = String(await freePort());
     const service = await start({ DATA_DIR: dataDir, CLUSTER: '2', PORT: port }).ready();
+    await bothListen(service);
     const others = [...listening(service), postmasterOf(dataDir)];
     expect(others.filter(isAlive)).toHaveLength(3);
     service.signal('SIGKILL');
@@ -374,6 +379,7 @@ describe('CLUSTER', () => {
     expect(refused.output).not.toMatch(/^ +at /m);
 
     const service = await start(environment).ready();
+    await bothListen(service);
     await server.stop();
     process.kill(listening(service)[0] as number, 'SIGKILL');
     const failing = () => linesOf(service).filter(({ how }) => how?.startsWith('The database cannot be reached'));
@@ -392,7 +398,7 @@ describe('CLUSTER', () => {
     cleanups.push(() => few.stop());
     const service = await start({ ...onDatabase(few.url), CLUSTER: '2' }).ready();
     expect(service.output).toMatch(
-      /^ {2}Note +The database allows 17 connections, and CLUSTER=2 may open 36: raise its max_connections, or/m,
+      /^ {2}Note +The database allows 17 connections, and CLUSTER=2 may open 48: raise its max_connections, or/m,
     );
   }, 120_000);
 });

@@ -322,7 +322,9 @@ describe('CLUSTER', () => {
       expect(body.tasks[0].status.taskId).toBe(taskId);
       const report = await api.as(body.tasks[0].credentials).post(`/queue/v1/task/${taskId}/runs/0/completed`);
       expect(report.status).toBe(200);
-      const by = [created.headers, headers].map((one) => servedBy(service, one['x-for-request-id']));
+      const ids = [created.headers, headers].map((one) => one['x-for-request-id']);
+      await eventually('both are logged', () => ids.every((id) => servedBy(service, id)));
+      const by = ids.map((id) => servedBy(service, id));
       if (by[0] !== by[1]) waits.push(wait);
       if (by[0] && by[1] && by[0] !== by[1]) pairs.add(by.join());
       return pairs.size === 2;

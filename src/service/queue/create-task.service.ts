@@ -16,7 +16,16 @@ import { insertTask } from './sql/insert-task.js';
 import { lockDependencies } from './sql/lock-dependencies.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { CreateTaskRequest, TaskStatusResponse } from './task.dto.js';
-import { assertSame, assertTakes, authorizedDefinition, dependenciesOf, type NewTask, newTask } from './task-creation.js';
+import {
+  assertSame,
+  assertTakes,
+  authorizedDefinition,
+  definitionColumns,
+  dependenciesOf,
+  identityColumns,
+  type NewTask,
+  newTask,
+} from './task-creation.js';
 import type { StoredDefinition } from './task-definition.js';
 import { statusOf } from './task-status.js';
 
@@ -143,19 +152,5 @@ export class CreateTaskService {
 }
 
 function companyColumns(tasks: readonly NewTask[]): unknown[] {
-  const of = <T>(read: (task: NewTask['definition']) => T) => tasks.map(({ definition }) => read(definition));
-  return [
-    tasks.map(({ taskId }) => taskId),
-    tasks.map(({ json }) => json),
-    tasks.map(({ digest }) => digest),
-    of(({ scopes }) => JSON.stringify(scopes)),
-    of(({ retries }) => retries),
-    of(({ expires }) => expires),
-    of(({ taskQueueId }) => taskQueueId),
-    of(({ taskGroupId }) => taskGroupId),
-    of(({ schedulerId }) => schedulerId),
-    of(({ projectId }) => projectId),
-    of(({ priority }) => rankOf(priority)),
-    of(({ deadline }) => deadline),
-  ];
+  return [...definitionColumns(tasks), ...identityColumns(tasks), tasks.map(({ definition }) => definition.deadline)];
 }

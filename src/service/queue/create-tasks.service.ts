@@ -6,7 +6,6 @@ import { Turns } from '../http/turns.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import type { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
-import { rankOf } from './priority.js';
 import { findDigests } from './sql/find-digests.js';
 import { holdGroups } from './sql/hold-groups.js';
 import { insertDefinitions } from './sql/insert-definitions.js';
@@ -17,7 +16,15 @@ import { listStatuses } from './sql/list-statuses.js';
 import { lockDependencies } from './sql/lock-dependencies.js';
 import type { TaskRow } from './sql/task-columns.js';
 import { checkBatch, type NumberedTask, refusedAs } from './task-batch.js';
-import { assertSame, assertTakes, dependenciesOf, type NewTask, type RequiredTask } from './task-creation.js';
+import {
+  assertSame,
+  assertTakes,
+  definitionColumns,
+  dependenciesOf,
+  identityColumns,
+  type NewTask,
+  type RequiredTask,
+} from './task-creation.js';
 import { statusOf } from './task-status.js';
 
 /** A batch holds a connection for a second or more, and claims must find a free one. 24 others are done within ten seconds. */
@@ -129,27 +136,11 @@ async function takeIds(batch: NumberedTask[], runner: Runner): Promise<Set<strin
   return new Set(digestOf.keys());
 }
 
-function definitionColumns(batch: NewTask[]): unknown[] {
-  const of = <T>(read: (task: NewTask) => T) => batch.map(read);
-  return [
-    of(({ taskId }) => taskId),
-    of(({ json }) => json),
-    of(({ digest }) => digest),
-    of(({ definition }) => JSON.stringify(definition.scopes)),
-    of(({ definition }) => definition.retries),
-    of(({ definition }) => definition.expires),
-  ];
-}
-
 function taskColumns(batch: NewTask[]): unknown[] {
   const of = <T>(read: (definition: NewTask['definition']) => T) => batch.map(({ definition }) => read(definition));
   return [
     batch.map(({ taskId }) => taskId),
-    of(({ taskQueueId }) => taskQueueId),
-    of(({ taskGroupId }) => taskGroupId),
-    of(({ schedulerId }) => schedulerId),
-    of(({ projectId }) => projectId),
-    of(({ priority }) => rankOf(priority)),
+    ...identityColumns(batch),
     of(({ retries }) => retries),
     of(({ deadline }) => deadline),
     of(({ expires }) => expires),

@@ -3,7 +3,7 @@ import type { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
-import { atLeast } from './priority.js';
+import { atLeast, rankOf } from './priority.js';
 import type { TaskState } from './run-state.js';
 import type { CreateTaskRequest } from './task.dto.js';
 import { assertTimely, digestOf, normalizeDefinition, type StoredDefinition } from './task-definition.js';
@@ -122,4 +122,29 @@ export function assertTakes(
     'RequestConflict',
     `Task group ${taskGroupId} belongs to schedulerId ${group.schedulerId}, not ${schedulerId}; use one of your own`,
   );
+}
+
+/** Of new tasks, a list for each: task id, definition, digest, scopes as JSON, retries, expires. */
+export function definitionColumns(tasks: readonly NewTask[]): unknown[] {
+  const of = <T>(read: (task: NewTask) => T) => tasks.map(read);
+  return [
+    of(({ taskId }) => taskId),
+    of(({ json }) => json),
+    of(({ digest }) => digest),
+    of(({ definition }) => JSON.stringify(definition.scopes)),
+    of(({ definition }) => definition.retries),
+    of(({ definition }) => definition.expires),
+  ];
+}
+
+/** Of new tasks, a list for each: task queue, group, scheduler, project, rank. */
+export function identityColumns(tasks: readonly NewTask[]): unknown[] {
+  const of = <T>(read: (definition: StoredDefinition) => T) => tasks.map(({ definition }) => read(definition));
+  return [
+    of(({ taskQueueId }) => taskQueueId),
+    of(({ taskGroupId }) => taskGroupId),
+    of(({ schedulerId }) => schedulerId),
+    of(({ projectId }) => projectId),
+    of(({ priority }) => rankOf(priority)),
+  ];
 }

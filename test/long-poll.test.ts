@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import { PassThrough } from 'node:stream';
+import { connect, Socket } from 'node:net';
 import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import pg from 'pg';
@@ -46,6 +46,8 @@ function poll({ url, credentials }: Api, taskQueueId: string, workerId: string):
   });
   return { answer, hangUp: () => request.destroy() };
 }
+
+const answerTo = (socket: Socket) => new http.ServerResponse(new http.IncomingMessage(socket));
 
 async function create(api: Api, taskQueueId: string): Promise<string> {
   const taskId = slugid();
@@ -168,9 +170,10 @@ it('queues of whatever names are remembered up to a bound, and who waits is not 
   const { lines } = desk as unknown as { lines: Map<string, { waiting: Set<unknown> }> };
   const waiting = poll(replica.root, 'waits/queue', 'w');
   await eventually('it waits', () => lines.get('waits/queue')?.waiting.size === 1);
+  const gone = new Socket().destroy();
   let most = 0;
   for (let n = 0; n < 25_000; n++) {
-    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, new PassThrough().destroy());
+    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, answerTo(gone));
     most = Math.max(most, lines.size);
   }
   expect(most).toBe(10_000);
@@ -185,7 +188,7 @@ it('one statement asks about a thousand queues at most, and all are asked about'
   const desk = replica.service.app.get(ClaimDesk);
   const names = Array.from({ length: 1_300 }, (_, n) => queueOf('rounds', n));
   const worker = { workerGroup: 'g', workerId: 'w' };
-  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, new PassThrough())));
+  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, answerTo(new Socket()))));
   const waiting = poll(replica.root, queueOf('rounds', 1_300), 'w');
   await eventually('it waits', () => desk.waiting === 1);
   const asked = jest.spyOn(replica.service.app.get(Sql), 'query');
@@ -209,6 +212,30 @@ it('a poll that ends answers no tasks', async () => {
   expect(at - began).toBeGreaterThan(390);
   expect(at - began).toBeLessThan(2_000);
   await replica.close();
+});
+
+it('who hangs up waits no longer, also where the answer would have come behind another one on the same connection', async () => {
+  const queues = [queueOf('pipelined', 1), queueOf('pipelined', 2)];
+  const { host, hostname, port } = new URL(test.root.url);
+  const requests = queues.map((taskQueueId) => {
+    const resource = `/api/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+    const body = JSON.stringify({ tasks: 1, workerGroup: 'poll', workerId: 'pipelined' });
+    const authorization = test.root.authorizationFor('post', resource);
+    const type = 'Content-Type: application/json';
+    const lines = [`POST ${resource} HTTP/1.1`, `Host: ${host}`, type, `Authorization: ${authorization}`, `Content-Length: ${body.length}`];
+    return `${lines.join('\r\n')}\r\n\r\n${body}`;
+  });
+  const desk = test.service.app.get(ClaimDesk);
+  const { waiting } = desk;
+  const socket = connect(Number(port), hostname);
+  socket.write(requests.join(''));
+  await eventually('both wait', () => desk.waiting === waiting + 2);
+  socket.destroy();
+  await eventually('neither does', () => desk.waiting === waiting);
+  for (const taskQueueId of queues) {
+    const taskId = await create(test.root, taskQueueId);
+    expect((await poll(test.root, taskQueueId, 'next').answer).tasks).toMatchObject([{ status: { taskId } }]);
+  }
 });
 
 it('a service that closes ends all polls at once, with an answer', async () => {

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
@@ -71,7 +71,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     wanted: number,
     key: Buffer | undefined,
     waitMs: number,
-    answer: Writable,
+    answer: ServerResponse,
   ): Promise<ClaimedRow[]> {
     if (this.closed) return Promise.resolve([]);
     return this.line(taskQueueId).wait({ worker, wanted, key }, waitMs, answer);

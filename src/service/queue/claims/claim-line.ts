@@ -1,5 +1,6 @@
-import type { Writable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { whenOver } from '../../http/when-over.js';
 import type { ClaimedRow } from '../sql/claim-runs.js';
 import type { Worker } from './lease-runs.service.js';
 import { Watermark } from './watermark.js';
@@ -57,14 +58,15 @@ export class ClaimLine {
     return this.waiting.size === 0 && !this.serving && Date.now() - this.usedAt >= ms;
   }
 
-  /** Waits until there are runs, `waitMs` have passed (then none), or `answer` is closed: the caller hung up. Rejects if its last look failed. */
-  wait(wish: Wish, waitMs: number, answer: Writable): Promise<ClaimedRow[]> {
+  /** Waits until there are runs, `waitMs` have passed (then none), or the connection of `answer` is gone. Rejects if its last look failed. */
+  wait(wish: Wish, waitMs: number, answer: ServerResponse): Promise<ClaimedRow[]> {
     return new Promise((resolve, reject) => {
+      let listening: (() => void) | undefined;
       const leave = () => {
         this.waiting.delete(request);
         this.usedAt = Date.now();
         clearTimeout(timer);
-        answer.off('close', hangUp);
+        listening?.();
       };
       const give = (rows: ClaimedRow[]) => {
         leave();
@@ -82,12 +84,10 @@ export class ClaimLine {
         stop();
       };
       const timer = setTimeout(stop, waitMs);
-      answer.once('close', hangUp);
       this.waiting.add(request);
       if (key) this.empty = false; // what the key was given is found even when nothing is pending
-      if (answer.destroyed)
-        hangUp(); // while it was authenticated: no event comes any more
-      else this.serve();
+      listening = whenOver(answer, hangUp); // it may have hung up while it was authenticated
+      this.serve();
     });
   }
 
@@ -114,7 +114,7 @@ export class ClaimLine {
 
   /** Serves until the line or the queue is empty. Only one at a time: who comes meanwhile is in the next statement. */
   private async serve(): Promise<void> {
-    if (this.serving) return;
+    if (this.serving || this.waiting.size === 0) return;
     this.serving = true;
     while (!this.empty) {
       await endOfTurn();

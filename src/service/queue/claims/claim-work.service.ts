@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Writable } from 'node:stream';
+import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
 import { Sightings } from '../../fleet/sightings.js';
@@ -32,7 +32,7 @@ export class ClaimWorkService {
     taskQueueId: string,
     request: ClaimWorkRequest,
     idempotencyKey: string | undefined,
-    answer: Writable,
+    answer: ServerResponse,
     caller: Caller,
   ): Promise<ClaimWorkResponse> {
     const { tasks, ...worker } = request;

@@ -49,7 +49,12 @@ it('every statement that changes a task or a group writes its event, or changes 
     )
     .map(({ file }) => path.basename(file, '.ts'));
   // a lease that is extended, a row that a sweep is to look at later, whether others depend on it, and a group, told by its first task
-  expect(silent.sort()).toEqual(['extend-claim', 'extend-claims', 'insert-dependencies', 'insert-groups', 'rearm-due']);
+  expect(silent.sort()).toEqual(['extend-claim', 'insert-dependencies', 'insert-groups', 'rearm-due']);
+});
+
+it('between a call and its handler there is the guard, and nothing else that every claim would pay for', () => {
+  const all = SOURCES.flatMap(({ text }) => text.match(/provide: APP_\w+|useGlobal\w+|UseInterceptors|NestInterceptor/g) ?? []);
+  expect(all.sort()).toEqual(['provide: APP_FILTER', 'provide: APP_GUARD']); // a filter is asked about errors only
 });
 
 it('folders and files are named after nouns of the domain', () => {

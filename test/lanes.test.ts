@@ -163,7 +163,7 @@ describe('reclaims', () => {
     const runs = await held(60);
     queries.mockClear();
     const answers = await Promise.all(runs.map(({ taskId, api }) => ok(api.post(`/queue/v1/task/${taskId}/runs/0/reclaim`))));
-    expect(asked('extend-claims')).toBeLessThan(20);
+    expect(asked('report-runs')).toBeLessThan(20);
     for (const [n, { taskId, takenUntil }] of runs.entries()) {
       expect(answers[n]).toMatchObject({ runId: 0, status: { taskId, state: 'running' } });
       expect(answers[n].credentials.clientId).toContain(`task-client/${taskId}/0/`);
@@ -201,7 +201,7 @@ describe('reports', () => {
     const outcomes = ['completed', 'failed', 'malformed-payload', 'internal-error'];
     const outcome = (n: number) => outcomes[n % outcomes.length] as string;
     const answers = await Promise.all(runs.map(({ taskId }, n) => ok(tasks.report(outcome(n), taskId))));
-    expect(asked('resolve-runs')).toBeLessThan(20);
+    expect(asked('report-runs')).toBeLessThan(20);
     for (const [n, { taskId }] of runs.entries()) {
       const state = n % 4 < 2 ? outcome(n) : 'exception';
       expect(answers[n].status).toMatchObject({ taskId, state, runs: [{ state, reasonResolved: outcome(n), ...WORKER }] });

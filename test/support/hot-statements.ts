@@ -6,17 +6,17 @@ import { claimRun } from '../../src/service/queue/sql/claim-run.js';
 import { claimRuns } from '../../src/service/queue/sql/claim-runs.js';
 import { createTasks } from '../../src/service/queue/sql/create-tasks.js';
 import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
-import { extendClaims } from '../../src/service/queue/sql/extend-claims.js';
 import { failLapsed } from '../../src/service/queue/sql/fail-lapsed.js';
 import { failOverdue } from '../../src/service/queue/sql/fail-overdue.js';
+import { findClaimsByKey } from '../../src/service/queue/sql/find-claims-by-key.js';
 import { findQueuesWithWork } from '../../src/service/queue/sql/find-queues-with-work.js';
 import { findTask } from '../../src/service/queue/sql/find-task.js';
 import { findUnsettled } from '../../src/service/queue/sql/find-unsettled.js';
 import { insertTask } from '../../src/service/queue/sql/insert-task.js';
 import { rearmDue } from '../../src/service/queue/sql/rearm-due.js';
+import { reportRuns } from '../../src/service/queue/sql/report-runs.js';
 import { resolveGroups } from '../../src/service/queue/sql/resolve-groups.js';
 import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
-import { resolveRuns } from '../../src/service/queue/sql/resolve-runs.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
 import { retryRun } from '../../src/service/queue/sql/retry-run.js';
 import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
@@ -72,22 +72,19 @@ function create(count: number): Execution {
   return { statement: createTasks, parameters: [...stored, ...task, DELAY], rows: count, looksAt: count * count }; // compared in memory
 }
 
+export function report(state: string, reason: string | null): Execution {
+  const parameters = [
+    times(TOGETHER, running),
+    times(TOGETHER, () => 0),
+    times(TOGETHER, () => state),
+    times(TOGETHER, () => reason),
+    LEASE,
+  ];
+  return { statement: reportRuns, parameters, rows: TOGETHER };
+}
+
 /** Those through HotSql. */
-export const hotStatements = (): Execution[] => [
-  claim(32),
-  { statement: extendClaims, parameters: [times(TOGETHER, running), times(TOGETHER, () => 0), LEASE], rows: TOGETHER },
-  {
-    statement: resolveRuns,
-    parameters: [
-      times(TOGETHER, running),
-      times(TOGETHER, () => 0),
-      times(TOGETHER, () => 'completed'),
-      times(TOGETHER, () => 'completed'),
-    ],
-    rows: TOGETHER,
-  },
-  create(TOGETHER),
-];
+export const hotStatements = (): Execution[] => [claim(32), report('running', null), report('completed', 'completed'), create(TOGETHER)];
 
 /** Those through Sql that are executed for each task, or all the time. */
 export const otherStatements = (): Execution[] => [...ofOneTask(), ...ofTheSweep(), ...ofWhoListens()];
@@ -99,6 +96,7 @@ function ofOneTask(): Execution[] {
     { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },
     { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY], rows: 1 },
+    { statement: findClaimsByKey, parameters: [Buffer.alloc(32)], rows: 0, asked: 1 },
     { statement: findRun, parameters: [running(1), 0], rows: 1 },
     { statement: extendClaim, parameters: [running(1), 0, LEASE], rows: 1 },
     { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },

@@ -15,6 +15,7 @@ import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
 import { QueuedTasksController } from './queued-tasks.controller.js';
 import { ResolveRunService } from './resolve-run.service.js';
+import { RunReports } from './run-reports.js';
 import { RunsController } from './runs.controller.js';
 import { SettleService } from './settle.service.js';
 import { SweepService } from './sweep.service.js';
@@ -42,6 +43,7 @@ import { TasksController } from './tasks.controller.js';
     ClaimTaskService,
     ReclaimTaskService,
     LendCredentials,
+    RunReports,
     ResolveRunService,
     SettleService,
     SweepService,

@@ -1,48 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
-import { HotSql } from '../postgres/hot-sql.js';
 import { Sql } from '../postgres/sql.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
-import { Lane } from './lane.js';
 import { refusalOf } from './refusal.js';
+import { type End, RunReports } from './run-reports.js';
 import { RETRIED, type ReasonResolved, type WorkerReason } from './run-state.js';
 import { SettleService } from './settle.service.js';
-import { resolveRun } from './sql/resolve-run.js';
-import { resolveRuns } from './sql/resolve-runs.js';
 import { retryRun } from './sql/retry-run.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskStatusResponse } from './task.dto.js';
 import { statusOf } from './task-status.js';
 
-interface End {
-  taskId: string;
-  runId: number;
-  state: 'completed' | 'failed' | 'exception';
-  reason: ReasonResolved;
-}
-
 @Injectable()
 export class ResolveRunService {
-  private readonly lane = new Lane<End, TaskRow>({
-    together: (ends) => {
-      const of = <T>(read: (end: End) => T) => ends.map(read);
-      return this.hot.query(resolveRuns, [
-        of(({ taskId }) => taskId),
-        of(({ runId }) => runId),
-        of(({ state }) => state),
-        of(({ reason }) => reason),
-      ]);
-    },
-    alone: async ({ taskId, runId, state, reason }) => {
-      const [task] = await this.sql.query(resolveRun, [taskId, runId, state, reason]);
-      return task;
-    },
-  });
-
   constructor(
     private readonly sql: Sql,
-    private readonly hot: HotSql,
+    private readonly reports: RunReports,
     private readonly tasks: FindTask,
     private readonly desk: ClaimDesk,
     private readonly settling: SettleService,
@@ -51,7 +25,7 @@ export class ResolveRunService {
 
   /** Ends a run that is still held. Repeated with the same outcome, answers 200 again; with another, 409. */
   async resolve(taskId: string, runId: number, state: End['state'], reason: ReasonResolved): Promise<TaskStatusResponse> {
-    const task = await this.lane.ask({ taskId, runId, state, reason });
+    const task = await this.reports.ended(taskId, runId, { state, reason });
     if (!task) return this.explain(taskId, runId, state, reason);
     await this.settling.settle(task);
     return { status: statusOf(task) };

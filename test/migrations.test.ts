@@ -52,7 +52,11 @@ it('every migration can be undone and done again', async () => {
       .rows;
   const before = await columns();
   const options = await settings();
-  expect(options.map(({ reloptions }) => String(reloptions)).join()).toContain('autovacuum_vacuum_scale_factor=0.02');
+  expect(Object.fromEntries(options.map(({ relname, reloptions }) => [relname, reloptions]))).toEqual({
+    event: ['autovacuum_vacuum_scale_factor=0.05'],
+    task: expect.arrayContaining(['autovacuum_vacuum_scale_factor=0.02', 'autovacuum_vacuum_threshold=5000']),
+    task_definition: expect.arrayContaining(['autovacuum_vacuum_scale_factor=0.05']),
+  });
   await undoTo('Tasks1764000000001');
   await dataSource.undoLastMigration();
   expect(new Set((await columns()).map(({ table_name }) => table_name))).toEqual(new Set(['migration']));

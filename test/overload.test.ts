@@ -273,6 +273,11 @@ describe('a process with a small heap', () => {
     const statuses = async () => (await Promise.all(polls.map(({ status }) => Promise.race([status, undefined])))).filter(Boolean);
     await eventually('ten are refused', async () => (await statuses()).length === 10);
     expect(new Set(await statuses())).toEqual(new Set([503]));
+    const body = { tasks: 1, workerGroup: 'group', workerId: 'worker' };
+    expectRefusal(
+      await service.root.as(clients[0]).post('/queue/v1/claim-work/overload%2Fpolls-1', body),
+      /2500 calls of claimWork of one client/,
+    );
     const other = poll(clients[1]!, 1);
     const mine = new Tasks(service.root, test.database);
     for (let n = 0; n < 300; n++) await mine.create({ taskQueueId: 'overload/polls-1' });

@@ -101,6 +101,40 @@ it('four batches of tasks are stored at once, and claims go on; who would wait b
   });
 });
 
+it('two hundred requests of strangers are under way at once, and no more: they do not take the place of others', async () => {
+  await test.role('anonymous', 'queue:get-task:*');
+  const stranger = test.root.as();
+  const taskId = await tasks.create();
+  const path = `/queue/v1/task/${taskId}`;
+  await eventually('strangers may read it', async () => (await stranger.get(path)).status === 200);
+  await whileLocked('lock table task_definition in access exclusive mode', async (release) => {
+    const refused: Answer[] = [];
+    const all = times(203, () => stranger.get(path));
+    for (const one of all) one.then((answer) => answer.status === 503 && refused.push(answer));
+    await eventually('three are refused', () => refused.length === 3);
+    for (const answer of refused) expectRefusal(answer, /More than 200 requests of callers without credentials/);
+    const mine = times(5, () => test.root.get(path));
+    await release();
+    expect((await Promise.all(all)).filter(({ status }) => status === 200)).toHaveLength(200);
+    for (const { status } of await Promise.all(mine)) expect(status).toBe(200);
+  });
+});
+
+it('two counts are made at once, others wait, and who would wait behind too many is refused; a count under way is for all who ask', async () => {
+  const paths = times(40, (n) => `/queue/v1/pending/${encodeURIComponent(`overload/counted-${n}`)}`);
+  const [counter, other] = await Promise.all(times(2, () => test.client('queue:pending-count:*')));
+  await whileLocked('lock table task in access exclusive mode', async (release) => {
+    const counts = paths.slice(0, 34).map((path) => counter!.get(path));
+    await lockedOut(2);
+    await eventually('32 wait', async () => (await counter!.get(paths[35]!)).status === 503);
+    expectRefusal(await counter!.get(paths[36]!), /More than 32 counts of tasks that wait of one client/);
+    const same = times(10, () => counter!.get(paths[0]!)); // somebody counts that queue already
+    const others = other!.get(paths[37]!);
+    await release();
+    for (const { status } of await Promise.all([...counts, ...same, others])) expect(status).toBe(200);
+  });
+});
+
 it('two thousand statements wait for a connection, the next is refused at once', async () => {
   const locked = statement('test-locked', 'select pg_advisory_xact_lock_shared(4711)');
   const sql = test.service.app.get(Sql);
@@ -178,6 +212,19 @@ describe('a process with a small heap', () => {
 
   const create = (api: Api, bytes: number) => api.put(`/queue/v1/task/${slugid()}`, definition({ payload: { data: 'x'.repeat(bytes) } }));
 
+  it('serves others while strangers send hundreds of requests in one packet, and hangs up on those', async () => {
+    const path = `/api/queue/v1/task/${'a'.repeat(22)}/status`; // refused without a look at the database
+    const get = `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const strangers = times(100, () => send([`GET ${path} HTTP/1.1`], get.repeat(890)));
+    for (let n = 0; n < 5; n++) expect((await service.root.get('/queue/v1/__heartbeat__')).status).toBe(200);
+    await Promise.all(strangers.map(({ socket }) => socket.closed || once(socket, 'close')));
+    const few = send([`GET ${path} HTTP/1.1`], get.repeat(7)); // no more than eight are answered, each of them
+    let text = '';
+    few.socket.on('data', (data) => (text += String(data)));
+    await eventually('all are answered', () => text.split('HTTP/1.1 4').length === 9);
+    few.hangUp();
+  }, 60_000);
+
   it('serves others while hundreds of strangers send ten megabytes each', async () => {
     const expand = 'POST /api/auth/v1/scopes/expand HTTP/1.1';
     const piece = Buffer.alloc(MIB, '"a:b",');
@@ -246,8 +293,8 @@ describe('a process with a small heap', () => {
     const read = (api: Api, encoding = 'identity') => api.get(path, { headers: { 'accept-encoding': encoding } });
     const stranger = service.root.as();
     await eventually('strangers may read it', async () => (await read(stranger)).status === 200);
-    const more = `GET /api${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(40); // the kernel takes the first few megabytes of each
-    const unread = times(15, () => send([`GET /api${path} HTTP/1.1`], more));
+    const more = `GET /api${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(7); // the kernel takes the first few megabytes of each
+    const unread = times(80, () => send([`GET /api${path} HTTP/1.1`], more));
     for (const { socket } of unread) socket.pause();
     await eventually('strangers are refused', async () => (await read(stranger)).status === 503);
     expectRefusal(await read(stranger), /16777216 bytes of answers of callers without credentials/);

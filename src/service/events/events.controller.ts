@@ -10,7 +10,7 @@ import type { Caller } from '../http/caller.js';
 import { SLUGID, TASK_QUEUE_ID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
 import { UrlQuery } from '../http/query.js';
-import { RequireScopes } from '../http/require-scopes.decorator.js';
+import { RequireScopes, Waits } from '../http/require-scopes.decorator.js';
 import { EVENT_KINDS, type EventKind } from './event-message.js';
 import { type EventFilter, EventStream } from './event-stream.js';
 import { MESSAGES } from './messages.dto.js';
@@ -43,6 +43,7 @@ export class EventsController {
   ) {}
 
   @Get()
+  @Waits()
   @RequireScopes({ AnyOf: [BY_TASK, BY_GROUP, BY_QUEUE, BY_NOTHING] })
   @ApiHeader({
     name: 'last-event-id',

@@ -6,7 +6,7 @@ import { accountOf, Quota } from './quota.js';
 import { allowLongAnswer } from './streamed-body.js';
 import { whenOver } from './when-over.js';
 
-/** Bytes. What is smaller is bounded by the number of connections. */
+/** Bytes. What is smaller is bounded by the number of requests. */
 const SMALL = 16 * 1024;
 
 const MIB = 1024 * 1024;

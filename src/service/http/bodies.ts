@@ -9,7 +9,7 @@ import { whenOver } from './when-over.js';
 
 export const BODY_LIMIT = 10 * 1024 * 1024;
 
-/** Bytes. What is smaller is bounded by the number of connections, as headers are. */
+/** Bytes. What is smaller is bounded by the number of requests, as headers are. */
 const SMALL = 16 * 1024;
 
 /** Bytes, while a request is under way: bodies, their text and what was parsed of it are all in memory then. */

@@ -1,14 +1,16 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { payloadHashMatches } from '../../credentials/hawk.js';
 import { type ScopeTemplate, templateParameters } from '../../scopes/scope-expression.js';
 import { ApiError } from './api-error.js';
 import { Authenticator, type SignedRequest } from './authenticator.js';
 import type { Caller } from './caller.js';
 import { assertKnownQuery } from './query.js';
-import { OWN_RUN, REQUIRED_SCOPES } from './require-scopes.decorator.js';
+import { Quota } from './quota.js';
+import { OWN_RUN, REQUIRED_SCOPES, WAITS } from './require-scopes.decorator.js';
 import { assertParams } from './url-param.js';
+import { whenOver } from './when-over.js';
 
 export interface ApiRequest extends FastifyRequest<{ Params: Record<string, string>; Querystring: Record<string, string> }> {
   caller?: Caller;
@@ -24,12 +26,17 @@ interface Demands {
   /** What the template needs from outside. */
   parameters: readonly string[];
   ownRun: boolean;
+  waits: boolean;
 }
+
+/** Requests that are not answered yet. As many statements may wait for a connection: whoever took all of them would have others refused. */
+const MOST_UNDER_WAY = { all: 2_000, client: 1_000, strangers: 200 };
 
 /** Authenticates, then authorizes if the URL alone decides; then looks at URL parameters and the query string, as the wire protocol orders it. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   private readonly demands = new Map<Handler, Demands>();
+  private readonly underWay = new Quota('requests', MOST_UNDER_WAY);
 
   constructor(
     private readonly reflector: Reflector,
@@ -38,10 +45,12 @@ export class CallerGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const handler = context.getHandler();
-    const request = context.switchToHttp().getRequest<ApiRequest>();
-    const { template, parameters, ownRun } = this.demandsOf(handler);
+    const http = context.switchToHttp();
+    const request = http.getRequest<ApiRequest>();
+    const { template, parameters, ownRun, waits } = this.demandsOf(handler);
     if (template !== null) {
       request.caller = await this.authenticate(request, ownRun);
+      if (!waits) whenOver(http.getResponse<FastifyReply>().raw, this.underWay.take(request.caller.account));
       if (parameters.every((name) => name in request.params)) request.caller.require(template, request.params);
     }
     assertParams(request.params, handler);
@@ -55,7 +64,8 @@ export class CallerGuard implements CanActivate {
     const template = this.reflector.get<ScopeTemplate | null | undefined>(REQUIRED_SCOPES, handler);
     if (template === undefined) throw new Error(`${handler.name} declares no @RequireScopes`);
     const parameters = template === null ? [] : templateParameters(template);
-    const demands = { template, parameters, ownRun: this.reflector.get(OWN_RUN, handler) === true };
+    const marked = (mark: string) => this.reflector.get(mark, handler) === true;
+    const demands = { template, parameters, ownRun: marked(OWN_RUN), waits: marked(WAITS) };
     this.demands.set(handler, demands);
     return demands;
   }

@@ -8,7 +8,7 @@ import { sendError } from './api-error.filter.js';
 import { ApiError } from './api-error.js';
 import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
-import { boundConnections, hangUpAtStop } from './connections.js';
+import { boundConnections, boundRequests, hangUpAtStop } from './connections.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
 import { stringifyAnswer } from './raw-json.js';
@@ -34,8 +34,9 @@ export function createHttpAdapter(logger: Logger, observe?: ObserveRequest): Fas
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
   } as never);
   const fastify = adapter.getInstance<FastifyInstance>();
-  boundConnections(fastify.server as Server);
-  hangUpAtStop(fastify);
+  const server = fastify.server as Server;
+  boundConnections(server);
+  hangUpAtStop(fastify, boundRequests(server));
   fastify.setReplySerializer(stringifyAnswer);
   readBodies(fastify);
   logRequests(fastify, observe); // first, so that it hears of requests that a later hook answers

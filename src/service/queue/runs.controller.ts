@@ -8,7 +8,7 @@ import type { ApiRequest } from '../http/caller.guard.js';
 import type { Caller } from '../http/caller.js';
 import { RUN_ID, SLUGID, TASK_QUEUE_ID } from '../http/identifiers.js';
 import { Operation } from '../http/operation.decorator.js';
-import { OwnRun, RequireScopes } from '../http/require-scopes.decorator.js';
+import { OwnRun, RequireScopes, Waits } from '../http/require-scopes.decorator.js';
 import { UrlParam } from '../http/url-param.js';
 import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
@@ -42,6 +42,7 @@ export class RunsController {
   ) {}
 
   @Post('claim-work/:taskQueueId')
+  @Waits()
   @RequireScopes(CLAIM_WORK_SCOPES)
   @ApiHeader({
     name: 'idempotency-key',

@@ -301,7 +301,7 @@ it('the connections of shared statements keep one plan for all calls, and scan n
     enable_seqscan: 'off',
     jit: 'off',
     lock_timeout: '50ms',
-    statement_timeout: '30s',
+    statement_timeout: '3s',
     idle_in_transaction_session_timeout: '10s',
   });
 });

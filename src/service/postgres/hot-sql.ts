@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { SERVING, session } from './session.js';
+import { SHARED, session } from './session.js';
 import { Sql } from './sql.js';
 
 /** More than a few only makes statements smaller: two cores of Postgres are busy with eight connections. */
@@ -30,7 +30,7 @@ const SETTINGS = `select set_config('plan_cache_mode', 'force_generic_plan', fal
 export class HotSql extends Sql {
   static on(url: string, connections: number = LARGEST_POOL): HotSql {
     const onConnect = (client: pg.ClientBase) => client.query(SETTINGS) as unknown as undefined; // it is waited for
-    const pool = new pg.Pool({ ...session(SERVING), connectionString: url, max: connections, maxLifetimeSeconds: MOST_AGE, onConnect });
+    const pool = new pg.Pool({ ...session(SHARED), connectionString: url, max: connections, maxLifetimeSeconds: MOST_AGE, onConnect });
     pool.on('error', () => undefined); // an idle connection that is cut says so here; the pool makes another one
     return new HotSql(pool);
   }

@@ -181,6 +181,25 @@ describe('workers', () => {
     expect(await written()).toBe(10_002);
   });
 
+  it('so many may be quarantined, and no more: each process keeps them in memory', async () => {
+    const many = `test/many-${slugid().toLowerCase().replace(/[-_]/g, 'x')}`;
+    const queue = await polled(undefined, 'group/a');
+    await polled(queue, 'group/b');
+    await quarantine(queue, 'group/a');
+    await test.database.pool.query(
+      `insert into worker (task_queue_id, worker_group, worker_id, expires, quarantine_until)
+       select $1, 'group', 'w' || nth, now() + interval '1 day', now() + interval '1 day' from generate_series(1, 10000) as nth`,
+      [many],
+    );
+    const message = await refused(test.root.put(workerAt(queue, 'group/b'), { quarantineUntil: SOON() }), 409);
+    expect(message).toContain('10000 workers are quarantined already');
+    await refused(test.root.put(workerAt(queue, 'group/nobody'), { quarantineUntil: SOON() }), 404);
+    await quarantine(queue, 'group/a', SOON()); // which is one of them
+    await quarantine(queue, 'group/b', new Date(0).toISOString()); // no more of them
+    await test.database.pool.query('delete from worker where task_queue_id = $1', [many]);
+    await quarantine(queue, 'group/b');
+  });
+
   it('are forgotten half an hour after they expired, unless quarantined', async () => {
     const queue = `${fresh('prov')}/forgotten`;
     for (const id of ['gone', 'held']) await polled(queue, `group/${id}`);

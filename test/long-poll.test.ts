@@ -5,6 +5,7 @@ import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/prom
 import { jest } from '@jest/globals';
 import pg from 'pg';
 import { authorizationHeader } from '../src/credentials/hawk.js';
+import { HotSql } from '../src/service/postgres/hot-sql.js';
 import { Sql } from '../src/service/postgres/sql.js';
 import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { findQueuesWithWork } from '../src/service/queue/sql/find-queues-with-work.js';
@@ -191,7 +192,7 @@ it('one statement asks about a thousand queues at most, and all are asked about'
   await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, answerTo(new Socket()))));
   const waiting = poll(replica.root, queueOf('rounds', 1_300), 'w');
   await eventually('it waits', () => desk.waiting === 1);
-  const asked = jest.spyOn(replica.service.app.get(Sql), 'query');
+  const asked = jest.spyOn(replica.service.app.get(HotSql), 'query');
   const began = performance.now();
   const taskId = await insertSilently(queueOf('rounds', 1_300));
   const { tasks, at } = await waiting.answer;
@@ -285,6 +286,31 @@ it('the repetition of a call that has its claims already does not wait behind a 
   expect(performance.now() - started).toBeLessThan(5_000); // a poll lasts 20 s
   for (const one of crowd) one.hangUp();
   await Promise.all(hungUp);
+});
+
+it('a call with a key costs one look at its key while nothing is pending, however many wait with theirs', async () => {
+  const replica = await test.replica();
+  const taskQueueId = queueOf('keyed', 1);
+  const path = `/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`;
+  const desk = replica.service.app.get(ClaimDesk);
+  const ask = (n: number) =>
+    replica.root.post(path, { workerGroup: 'poll', workerId: `w-${n}`, tasks: 1 }, { headers: { 'idempotency-key': 'k' } });
+  const answers = [ask(0)];
+  await eventually('it waits', () => desk.waiting === 1);
+  await sleep(100); // its first look, which finds nothing
+  const asked = [HotSql, Sql].map((sql) => jest.spyOn(replica.service.app.get(sql), 'query'));
+  for (let n = 1; n <= 40; n++) {
+    answers.push(ask(n));
+    await eventually('it waits', () => desk.waiting === n + 1);
+  }
+  const names = asked.flatMap(({ mock }) => mock.calls.map(([{ name }]) => name));
+  expect(names.filter((name) => name === 'find-claims-by-key').length).toBeLessThanOrEqual(40);
+  expect(names.filter((name) => name === 'claim-runs' || name === 'lock-claim-key')).toEqual([]);
+  const taskId = await create(replica.root, taskQueueId);
+  const { body } = await Promise.any(answers);
+  expect(body.tasks).toMatchObject([{ status: { taskId } }]);
+  await replica.close(); // which answers the others
+  expect((await Promise.all(answers)).flatMap((answer) => answer.body.tasks)).toHaveLength(1);
 });
 
 it('the repetition of a call whose look failed gets another look, also when nothing is pending', async () => {

@@ -59,10 +59,11 @@ export class WorkersController {
   @RequireScopes(`queue:quarantine-worker:${WORKER}`)
   @Operation({
     summary: 'Quarantine a worker: it gets no more work until then',
-    description: 'What it runs at the moment it may finish. A time in the past ends the quarantine.',
+    description:
+      'What it runs at the moment it may finish. A time in the past ends the quarantine. No more than 10 000 workers may be quarantined.',
     stability: 'experimental',
     response: WorkerResponse,
-    errors: ['InputValidationError', 'ResourceNotFound'],
+    errors: ['InputValidationError', 'ResourceNotFound', 'RequestConflict'],
   })
   quarantineWorker(
     @CallerOf() caller: Caller,

@@ -2,13 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { renderTemplate, type ScopeParams, type ScopeTemplate } from '../../scopes/scope-expression.js';
 import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
-import { taskQueueNames } from '../http/identifiers.js';
 import { Sql } from '../postgres/sql.js';
-import { countTasks } from './sql/count-tasks.js';
 import { findDefinition } from './sql/find-definition.js';
 import { findTask } from './sql/find-task.js';
 import type { TaskRow } from './sql/task-columns.js';
-import type { TaskDefinitionResponse, TaskQueueCountsResponse } from './task.dto.js';
+import type { TaskDefinitionResponse } from './task.dto.js';
 import { withRank } from './task-definition.js';
 
 /** Reads of tasks and queues. */
@@ -45,11 +43,6 @@ export class FindTask {
     const required = renderTemplate(template, { ...parameters, taskId, schedulerId, projectId, taskGroupId, taskQueueId });
     if (!caller.holds(required)) throw caller.lacks(mayKnow ? required : template);
     return task;
-  }
-
-  async counts(taskQueueId: string): Promise<TaskQueueCountsResponse> {
-    const [counts] = await this.sql.query(countTasks, [taskQueueId]);
-    return { ...taskQueueNames(taskQueueId), pendingTasks: counts?.pendingTasks ?? 0, claimedTasks: counts?.claimedTasks ?? 0 };
   }
 }
 

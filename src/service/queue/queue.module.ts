@@ -13,6 +13,7 @@ import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import { ListQueue } from './list-queue.service.js';
 import { ListTasks } from './list-tasks.service.js';
+import { QueueCounts } from './queue-counts.js';
 import { QueuedTasksController } from './queued-tasks.controller.js';
 import { ResolveRunService } from './resolve-run.service.js';
 import { RunReports } from './run-reports.js';
@@ -35,6 +36,7 @@ import { TasksController } from './tasks.controller.js';
     ListTasks,
     DefinitionPages,
     ListQueue,
+    QueueCounts,
     TaskGroupService,
     ControlTaskService,
     ClaimDesk,

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Quarantine } from '../../fleet/quarantine.js';
 import { Bulletin } from '../../postgres/bulletin.js';
-import { Sql } from '../../postgres/sql.js';
+import { HotSql } from '../../postgres/hot-sql.js';
 import type { ClaimedRow } from '../sql/claim-runs.js';
 import { findQueuesWithWork } from '../sql/find-queues-with-work.js';
 import { ClaimLine, type Request } from './claim-line.js';
@@ -34,7 +34,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   private polling = false;
 
   constructor(
-    private readonly sql: Sql,
+    private readonly hot: HotSql,
     private readonly bulletin: Bulletin,
     private readonly quarantine: Quarantine,
     private readonly leasing: LeaseRuns,
@@ -90,6 +90,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     if (this.lines.size >= MOST_LINES) this.forget(0);
     const line = new ClaimLine({
       look: (watermark, batch) => this.look(taskQueueId, watermark, batch),
+      recall: (batch) => this.recall(batch),
       admits: (worker) => !this.quarantine.holds(taskQueueId, worker),
     });
     this.lines.set(taskQueueId, line);
@@ -114,6 +115,15 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
     return (await Promise.all(looks)).every((satisfied) => satisfied);
   }
 
+  private async recall(batch: Request[]): Promise<void> {
+    try {
+      const rows = await this.leasing.held(batch.map(({ key }) => key as Buffer));
+      give(batch, rows, ({ asked }) => asked);
+    } catch (error) {
+      for (const request of batch) request.failure = error;
+    }
+  }
+
   /** The floor under lost hints. */
   private async poll(): Promise<void> {
     this.forget(REMEMBERED_MS);
@@ -130,7 +140,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private async ask(quiet: [taskQueueId: string, line: ClaimLine][]): Promise<void> {
-    const found = await this.sql.query(findQueuesWithWork, [quiet.map(([taskQueueId]) => taskQueueId)]);
+    const found = await this.hot.query(findQueuesWithWork, [quiet.map(([taskQueueId]) => taskQueueId)]);
     for (const { taskQueueId } of found) this.wake(taskQueueId);
     for (const [, line] of quiet) line.lookAgain();
   }
@@ -144,16 +154,22 @@ function placesOf({ worker, key, wanted }: Request): Place[] {
 async function hand(requests: Request[], leased: Promise<Lease>): Promise<boolean> {
   try {
     const { rows, mayBeMore } = await leased;
-    const holders = requests.flatMap((request) => Array<Request>(request.wanted).fill(request));
-    const given = new Map<Request, ClaimedRow[]>(requests.map((request) => [request, []]));
-    for (const row of rows) given.get(holders[row.place] as Request)?.push(row);
-    for (const [request, runs] of given) {
-      request.failure = undefined;
-      if (runs.length > 0) request.give(runs);
-    }
+    const places = requests.flatMap(({ wanted }, index) => Array<number>(wanted).fill(index));
+    give(requests, rows, ({ place }) => places[place] as number);
     return mayBeMore;
   } catch (error) {
     for (const request of requests) request.failure = error;
     return false;
+  }
+}
+
+/** Gives each request its runs; `of` tells which one a run is for. */
+function give<Row extends ClaimedRow>(requests: Request[], rows: Row[], of: (row: Row) => number): void {
+  const given = requests.map((): Row[] => []);
+  for (const row of rows) given[of(row)]?.push(row);
+  for (const [index, request] of requests.entries()) {
+    const runs = given[index] as Row[];
+    request.failure = undefined;
+    if (runs.length > 0) request.give(runs);
   }
 }

@@ -26,11 +26,15 @@ export interface Request extends Wish {
 interface Service {
   /** Gives these requests what there is. Answers whether everybody got all they asked for, so that there may be more. */
   look(watermark: Watermark, batch: Request[]): Promise<boolean>;
+  /** Gives these requests, which have keys, what their keys hold already. */
+  recall(batch: Request[]): Promise<void>;
   /** Whether the worker may have work at the moment: it may be quarantined while it waits. */
   admits(worker: Worker): boolean;
 }
 
 const RUNS_PER_STATEMENT = 128;
+/** Each may hold as many definitions as fit into an answer. */
+const KEYS_PER_STATEMENT = 16;
 
 /** Those who wait for one task queue in this process. */
 export class ClaimLine {
@@ -85,7 +89,6 @@ export class ClaimLine {
       };
       const timer = setTimeout(stop, waitMs);
       this.waiting.add(request);
-      if (key) this.empty = false; // what the key was given is found even when nothing is pending
       listening = whenOver(answer, hangUp); // it may have hung up while it was authenticated
       this.serve();
     });
@@ -116,19 +119,30 @@ export class ClaimLine {
   private async serve(): Promise<void> {
     if (this.serving || this.waiting.size === 0) return;
     this.serving = true;
-    while (!this.empty) {
+    for (;;) {
       await endOfTurn();
-      const batch = nextOf(this.admitted(), RUNS_PER_STATEMENT);
+      const batch = this.next();
       if (batch.length === 0) break;
-      this.empty = true; // before looking, so that a hint that comes meanwhile is not lost
-      for (const request of batch) request.look = 'under way';
-      const satisfied = await this.service.look(this.watermark, batch);
+      await this.lookFor(batch);
       for (const request of batch) request.look = 'done';
-      if (satisfied) this.empty = false;
       for (const request of this.waiting) if (request.over && request.look === 'done') request.give([]);
     }
     this.serving = false;
     for (const request of this.waiting) if (request.over) request.give([]);
+  }
+
+  /** Where nothing is pending, only for new keys: what they were given is found all the same, by one look each. */
+  private next(): Request[] {
+    if (!this.empty) return nextOf(this.admitted(), RUNS_PER_STATEMENT);
+    const keyed = [...this.admitted()].filter(({ key, look }) => key && look === 'due');
+    return keyed.slice(0, KEYS_PER_STATEMENT);
+  }
+
+  private async lookFor(batch: Request[]): Promise<void> {
+    for (const request of batch) request.look = 'under way';
+    if (this.empty) return this.service.recall(batch);
+    this.empty = true; // before looking, so that a hint that comes meanwhile is not lost
+    if (await this.service.look(this.watermark, batch)) this.empty = false;
   }
 
   private *admitted(): Iterable<Request> {

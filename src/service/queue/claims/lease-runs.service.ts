@@ -3,7 +3,7 @@ import { Config } from '../../config.js';
 import { HotSql } from '../../postgres/hot-sql.js';
 import { isLockTimeout, type Runner, Sql } from '../../postgres/sql.js';
 import { type ClaimedRow, claimRuns, type LeasedRow } from '../sql/claim-runs.js';
-import { findClaimsByKey } from '../sql/find-claims-by-key.js';
+import { findClaimsByKey, type HeldRow } from '../sql/find-claims-by-key.js';
 import { lockClaimKey } from '../sql/lock-claim-key.js';
 import type { Start, Watermark } from './watermark.js';
 
@@ -47,10 +47,15 @@ export class LeaseRuns {
   leaseOnce(taskQueueId: string, watermark: Watermark, key: Buffer, places: Place[]): Promise<Lease> {
     return this.sql.transaction(async (runner) => {
       await runner.query(lockClaimKey, [key]);
-      const held = await runner.query(findClaimsByKey, [key]);
+      const held = await runner.query(findClaimsByKey, [[key]]);
       if (held.length === 0) return this.leaseBy(runner, taskQueueId, watermark, places);
       return { rows: held.map((row) => ({ ...row, place: 0 })), mayBeMore: true };
     });
+  }
+
+  /** What each of these keys holds already. */
+  held(keys: Buffer[]): Promise<HeldRow[]> {
+    return this.hot.query(findClaimsByKey, [keys]);
   }
 
   private async leaseBy(runner: Runner, taskQueueId: string, watermark: Watermark, places: Place[]): Promise<Lease> {

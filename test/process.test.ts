@@ -350,6 +350,18 @@ describe('CLUSTER', () => {
     expect(linesOf(service).filter((line) => line.wait)).toHaveLength(2); // the end of these two was no accident
   }, 120_000);
 
+  it('SIGTERM to all processes at once, as systemd sends it, answers what is under way', async () => {
+    const dataDir = dataDirectory();
+    const service = await start({ DATA_DIR: dataDir, CLUSTER: '2', PORT: String(await freePort()) }).ready();
+    await bothListen(service);
+    const api = rootOf(service, dataDir);
+    const poll = api.post(workerOn('idle/queue').path, { tasks: 1, workerGroup: 'g', workerId: 'w' });
+    await sleep(300);
+    for (const pid of [service.pid, ...listening(service)]) process.kill(pid, 'SIGTERM');
+    expect(await service.end()).toEqual({ code: 0, signal: null });
+    expect(await poll).toMatchObject({ status: 200, body: { tasks: [] } });
+  }, 60_000);
+
   it('kill -9 of the first process leaves none of the others, and the next start works', async () => {
     const dataDir = dataDirectory();
     const port = String(await freePort());

@@ -37,11 +37,18 @@ async function main(): Promise<void> {
   greet(service, config);
 }
 
-/** One of the processes of CLUSTER. Ctrl-C reaches all processes of a terminal, so what it means is decided by the first alone. */
+/**
+ * One of the processes of CLUSTER. Ctrl-C reaches all processes of a terminal, so what it means is decided by the first alone. SIGTERM
+ * may come twice, from who stops all processes of a service at once and then from the first; the first also ends what takes too long.
+ */
 async function runReplica(): Promise<void> {
   process.on('SIGINT', () => undefined);
   const replica = await startReplica(readConfig(process.env) as ReplicaConfig);
-  process.once('SIGTERM', () => stop(replica));
+  let stopping = false;
+  process.on('SIGTERM', () => {
+    if (!stopping) stop(replica);
+    stopping = true;
+  });
   await tell({ ready: replica.url });
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ScopeTemplate } from '../src/scopes/scope-expression.js';
+import { mostConnections } from '../src/service/postgres/data-source.js';
 import { VERSION } from '../src/service/version.js';
 import { type DocumentedRoute, documentedRoutes, serviceOf } from './support/contract.js';
 
@@ -55,6 +56,16 @@ it('every statement that changes a task or a group writes its event, or changes 
 it('between a call and its handler there is the guard, and nothing else that every claim would pay for', () => {
   const all = SOURCES.flatMap(({ text }) => text.match(/provide: APP_\w+|useGlobal\w+|UseInterceptors|NestInterceptor/g) ?? []);
   expect(all.sort()).toEqual(['provide: APP_FILTER', 'provide: APP_GUARD']); // a filter is asked about errors only
+});
+
+it('README tells how many connections there are', () => {
+  const [most, from, least] = /up to (\d+) connections, with more processes fewer, from\s`CLUSTER=(\d+)` on (\d+) each/
+    .exec(readFileSync('README.md', 'utf8'))!
+    .slice(1)
+    .map(Number) as [number, number, number];
+  const each = (processes: number) => (mostConnections(processes) - 2) / processes;
+  expect([each(1), each(from), each(from + 30)]).toEqual([most, least, least]);
+  expect(each(from - 1)).toBeGreaterThan(least);
 });
 
 it('folders and files are named after nouns of the domain', () => {

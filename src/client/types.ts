@@ -691,7 +691,7 @@ export interface paths {
         get: operations["getWorker"];
         /**
          * Quarantine a worker: it gets no more work until then
-         * @description What it runs at the moment it may finish. A time in the past ends the quarantine.
+         * @description What it runs at the moment it may finish. A time in the past ends the quarantine. No more than 10 000 workers may be quarantined.
          */
         put: operations["quarantineWorker"];
         post?: never;
@@ -957,6 +957,7 @@ export interface paths {
         /**
          * Count the pending tasks of a queue
          * @deprecated
+         * @description Of ten thousand and more the count may be some seconds old: ten times as long as it takes to count.
          */
         get: operations["pendingTasks"];
         put?: never;
@@ -974,7 +975,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Count the pending and the claimed tasks of a queue */
+        /**
+         * Count the pending and the claimed tasks of a queue
+         * @description Of ten thousand and more the count may be some seconds old: ten times as long as it takes to count.
+         */
         get: operations["taskQueueCounts"];
         put?: never;
         post?: never;
@@ -5887,6 +5891,15 @@ export interface operations {
             };
             /** @description `ResourceNotFound`: the thing named in the URL does not exist */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -26,6 +26,16 @@ export default operation({
     },
   },
   refusals: {
+    'ten thousand others': {
+      before: (_, { test }) =>
+        test.database.pool.query(
+          `insert into worker (task_queue_id, worker_group, worker_id, expires, quarantine_until)
+           select 'ops/many', 'group', 'w' || nth, now(), now() + interval '1 day' from generate_series(1, 10000) as nth`,
+        ),
+      code: 'RequestConflict',
+      says: /10000 workers are quarantined already; end/,
+      after: ({ test }) => test.database.pool.query(`delete from worker where task_queue_id = 'ops/many'`),
+    },
     'no time': { call: { body: { quarantineUntil: 'later' } }, code: 'InputValidationError', says: /quarantineUntil must be an RFC 3339/ },
     'a long story': { call: { body: { quarantineInfo: 'x'.repeat(4001) } }, code: 'InputValidationError', says: /quarantineInfo/ },
   },

@@ -11,6 +11,8 @@ export abstract class Keys {
   abstract readonly issuer: string;
   /** Signs the URLs of blobs. */
   abstract readonly blobs: string;
+  /** Encrypts the keys that sign tokens, at rest. */
+  abstract readonly signing: Buffer;
   /** The access token of the bootstrap client. */
   abstract readonly bootstrap: string;
   /** Tells, without revealing it, whether a database was written with this master key. */
@@ -23,6 +25,7 @@ export function deriveKeys(masterKey: string): Keys {
     storage: derive('storage'),
     issuer: derive('issuer').toString('base64url'),
     blobs: derive('blobs').toString('base64url'),
+    signing: derive('signing'),
     bootstrap: derive('bootstrap').toString('base64url'),
     check: createHmac('sha256', derive('check')).update('leasehold').digest(),
   };

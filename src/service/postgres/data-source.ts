@@ -9,6 +9,7 @@ import { DefinitionSize1764000000006 } from '../../../migrations/1764000000006-d
 import { ArtifactSweep1764000000007 } from '../../../migrations/1764000000007-artifact-sweep.js';
 import { Autovacuum1764000000009 } from '../../../migrations/1764000000009-autovacuum.js';
 import { GroupProgress1764000000010 } from '../../../migrations/1764000000010-group-progress.js';
+import { SigningKeys1764000000011 } from '../../../migrations/1764000000011-signing-keys.js';
 import { TaskTokens1764000000012 } from '../../../migrations/1764000000012-task-tokens.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
@@ -45,6 +46,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       ArtifactSweep1764000000007,
       Autovacuum1764000000009,
       GroupProgress1764000000010,
+      SigningKeys1764000000011,
       TaskTokens1764000000012,
     ],
     migrationsTableName: 'migration',

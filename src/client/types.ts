@@ -543,6 +543,117 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the keys that sign tokens
+         * @description Public halves and times; the private ones are never answered.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/v1/keys/{alg}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to replace the key of an algorithm
+         * @description The new key is published at once and signs ten minutes later, when every verifier that heeds cache-control knows it. The former one stays published until the last token that it signed has ended.
+         */
+        post: operations["rotateKeys"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/v1/keys/{kid}/compromise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Believe nothing any more that a key has signed
+         * @description For a key that leaked. It is published no more, and its tokens are dead at once; elsewhere as soon as a verifier has asked for the keys anew. If it was the one that signs, another one does from now on. Doing it again succeeds.
+         */
+        post: operations["compromiseKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys of tokens */
+        get: operations["publicKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/openid-configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What verifiers need to know of this issuer (OpenID Connect Discovery) */
+        get: operations["openidConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, for clients of OAuth (RFC 8414) */
+        get: operations["oauthAuthorizationServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/task-queues": {
         parameters: {
             query?: never;
@@ -1713,6 +1824,89 @@ export interface components {
             clientId: string;
             /** @description Scopes: printable ASCII without space, double quote and backslash */
             scopes: string[];
+        };
+        PublicKeyResponse: {
+            /** @enum {string} */
+            kty: "EC" | "RSA";
+            /** @enum {string} */
+            use: "sig";
+            /** @enum {string} */
+            alg: "ES256" | "RS256";
+            /** @description The thumbprint of the key (RFC 7638) */
+            kid: string;
+            /**
+             * @description Of an EC key
+             * @enum {string}
+             */
+            crv?: "P-256";
+            /** @description Of an EC key */
+            x?: string;
+            /** @description Of an EC key */
+            y?: string;
+            /** @description Of an RSA key */
+            n?: string;
+            /** @description Of an RSA key */
+            e?: string;
+        };
+        SigningKeyResponse: {
+            /** @description The thumbprint of the key (RFC 7638) */
+            kid: string;
+            /** @enum {string} */
+            alg: "ES256" | "RS256";
+            /**
+             * @description Published and about to sign; signs; published while its last tokens live; believed by nobody
+             * @enum {string}
+             */
+            state: "next" | "active" | "retired" | "compromised";
+            /**
+             * Format: date-time
+             * @description Since when verifiers can know it
+             */
+            published: string;
+            /**
+             * Format: date-time
+             * @description From when it signs
+             */
+            activeFrom: string;
+            /**
+             * Format: date-time
+             * @description From when another one signs; absent: no other is planned
+             */
+            retiredAt?: string;
+            /**
+             * Format: date-time
+             * @description From when nothing that it signed is alive; then it is forgotten
+             */
+            deleteAfter?: string;
+            /**
+             * Format: date-time
+             * @description Since when nothing that it signed is believed
+             */
+            compromised?: string;
+            publicJwk: components["schemas"]["PublicKeyResponse"];
+        };
+        SigningKeysResponse: {
+            keys: components["schemas"]["SigningKeyResponse"][];
+        };
+        JwksResponse: {
+            keys: components["schemas"]["PublicKeyResponse"][];
+        };
+        MetadataResponse: {
+            /** @description ISSUER_URL: what `iss` says */
+            issuer: string;
+            jwks_uri: string;
+            token_endpoint: string;
+            introspection_endpoint: string;
+            revocation_endpoint: string;
+            grant_types_supported: string[];
+            response_types_supported: string[];
+            subject_types_supported: string[];
+            id_token_signing_alg_values_supported: string[];
+            token_endpoint_auth_methods_supported: string[];
+            introspection_endpoint_auth_methods_supported: string[];
+            revocation_endpoint_auth_methods_supported: string[];
+            dpop_signing_alg_values_supported: string[];
+            claims_supported: string[];
         };
         TaskQueueResponse: {
             /** @enum {string} */
@@ -5156,6 +5350,476 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeysResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    rotateKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description ES256 or RS256 */
+                alg: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyResponse"];
+                };
+            };
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    compromiseKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the id of a key: its thumbprint, 43 characters */
+                kid: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SigningKeyResponse"];
+                };
+            };
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    publicKeys: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` of what the caller has */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JwksResponse"];
+                };
+            };
+            /** @description It is what the caller has */
+            304: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    openidConfiguration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` of what the caller has */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetadataResponse"];
+                };
+            };
+            /** @description It is what the caller has */
+            304: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    oauthAuthorizationServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `etag` of what the caller has */
+                "if-none-match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetadataResponse"];
+                };
+            };
+            /** @description It is what the caller has */
+            304: {
+                headers: {
+                    /** @description `public, max-age=300` */
+                    "cache-control": string;
+                    /** @description Of this content */
+                    etag: string;
+                    /** @description `*` */
+                    "access-control-allow-origin": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -31,6 +31,19 @@ export function rootUrl(text: string): string {
   throw new Error(`${shown} is not a root URL; set one like https://tasks.example.com`);
 }
 
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Verifiers compare it letter by letter, so it is brought into the one form that a URL has. */
+export function issuerUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const shown = text.includes('@') ? 'what is set' : JSON.stringify(text); // before an @ there may be a password
+  const wrong = (what: string) => new Error(`${shown} ${what}; set one like https://tasks.example.com`);
+  if (!url || !/^https?:$/.test(url.protocol) || /[?#@\s\\]/.test(text)) throw wrong('is not the URL of an issuer');
+  if (url.pathname !== '/') throw wrong('has a path, and what verifiers look for is served at the root of a host');
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) throw wrong('is not https, which verifiers want but on this machine');
+  return url.origin;
+}
+
 export function bucket(text: string): string {
   if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) return text;
   throw new Error(`${JSON.stringify(text)} is not the name of a bucket; set 3 to 63 lower-case letters, digits, . or -`);

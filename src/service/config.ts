@@ -5,6 +5,7 @@ import {
   databaseUrl,
   dataDir,
   endpoint,
+  issuerUrl,
   masterKey,
   number,
   oneOf,
@@ -40,6 +41,8 @@ export class Config {
   readonly host!: string;
   /** Without a trailing slash. */
   readonly rootUrl!: string;
+  /** Who signs tokens, as verifiers know it: an origin, so without a path. */
+  readonly issuerUrl!: string;
   /** Processes that serve, on one port; 1: this one itself. */
   readonly cluster!: number;
   /** Where metrics are served; absent: nowhere. */
@@ -141,10 +144,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   };
 
   const port = whole('PORT', 8080, 0, 65_535);
+  const root = attempt('ROOT_URL', `http://localhost:${port}`, rootUrl);
   const config: Config = {
     port,
     host: given('HOST') ?? 'localhost',
-    rootUrl: attempt('ROOT_URL', `http://localhost:${port}`, rootUrl),
+    rootUrl: root,
+    issuerUrl: attempt('ISSUER_URL', new URL(root).origin, issuerUrl),
     cluster: whole('CLUSTER', 1, 1, 64),
     metricsPort: attempt<number | undefined>('METRICS_PORT', undefined, (text) => number(text, 0, 65_535, 'whole number')),
     dataDir: attempt('DATA_DIR', path.resolve('data'), dataDir),

@@ -1,0 +1,33 @@
+import { SIGNING_ALGS } from '../../../credentials/signing-key.js';
+import type { MetadataResponse } from './discovery.dto.js';
+
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** What a proof of possession may be signed by (RFC 9449). */
+const PROOF_ALGS = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
+
+/** Of ours; Hawk is in no registry of OAuth, and it is what a run's own credentials sign with. */
+const AUTHENTICATION = ['hawk'];
+
+/**
+ * What verifiers and clients need to know of this issuer, for OpenID Connect Discovery and RFC 8414 alike. There is no endpoint that
+ * authorizes people, so no codes either; `response_types_supported` is there because both demand it.
+ */
+export function metadata(issuer: string): MetadataResponse {
+  return {
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    token_endpoint: `${issuer}/oauth/token`,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    grant_types_supported: [TOKEN_EXCHANGE],
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [...SIGNING_ALGS],
+    token_endpoint_auth_methods_supported: AUTHENTICATION,
+    introspection_endpoint_auth_methods_supported: AUTHENTICATION,
+    revocation_endpoint_auth_methods_supported: AUTHENTICATION,
+    dpop_signing_alg_values_supported: PROOF_ALGS,
+    claims_supported: ['aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'sub'],
+  };
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { JWKS_MAX_AGE } from './key-life.js';
+
+/** JSON that anybody may read from anywhere, and keep for as long as a key is published before it signs, halved. */
+export class PublicDocument {
+  private readonly text: string;
+  private readonly etag: string;
+
+  constructor(readonly content: object) {
+    this.text = JSON.stringify(content);
+    this.etag = `"${createHash('sha256').update(this.text).digest('base64url')}"`;
+  }
+
+  send(request: FastifyRequest, reply: FastifyReply): void {
+    reply.headers({
+      ...{ etag: this.etag, 'cache-control': `public, max-age=${JWKS_MAX_AGE}` },
+      ...{ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' },
+    });
+    if (this.isKnown(request.headers['if-none-match'])) reply.code(304).send();
+    else reply.type('application/json; charset=utf-8').send(this.text);
+  }
+
+  /** By the weak comparison, as RFC 9110, 13.1.2, has it: a proxy that compresses weakens the tag. */
+  private isKnown(header: string | undefined): boolean {
+    const tags = (header ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+    return tags.includes('*') || tags.includes(this.etag);
+  }
+}

@@ -19,6 +19,7 @@ const SOURCE_IT = '`. data/credentials.env` sets them for a service that was sta
 /** The service that the environment names, called as the client that it names. */
 export function clientOf(environment: Environment): Client {
   const [rootUrl, clientId, accessToken] = ['ROOT_URL', 'CLIENT_ID', 'ACCESS_TOKEN'].map((name) => needed(environment, name));
+  if (!URL.canParse(rootUrl!)) throw new CommandError('TASKCLUSTER_ROOT_URL is no URL; set one like https://tasks.example.com');
   const certificate = environment.TASKCLUSTER_CERTIFICATE;
   const credentials = { clientId: clientId!, accessToken: accessToken!, ...(certificate && { certificate }) };
   return createLeaseholdClient({ rootUrl: rootUrl!, credentials: () => credentials });
@@ -33,7 +34,8 @@ function needed(environment: Environment, name: string): string {
 /** What was answered; a refusal, and that nobody answers, become a CommandError. */
 export async function answerOf<T>(call: Promise<{ data?: T; error?: { code: string; message: string } }>): Promise<T> {
   const { data, error } = await call.catch((thrown: Error) => {
-    const reason = (thrown.cause as { code?: string } | undefined)?.code ?? thrown.message;
+    const { code, message } = (thrown.cause ?? thrown) as { code?: string; message: string };
+    const reason = code ?? message;
     throw new CommandError(`The service cannot be reached (${reason}); is it running, and is TASKCLUSTER_ROOT_URL right?`);
   });
   if (data !== undefined) return data;

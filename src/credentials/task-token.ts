@@ -1,0 +1,84 @@
+import { type CryptoKey, SignJWT } from 'jose';
+import { isScope } from '../scopes/scope.js';
+import { readCompactJws, verifySignature } from './compact-jws.js';
+import { assertTaskClaims, type TaskClaims, type TaskTokenType } from './task-claims.js';
+import { TokenError } from './token-error.js';
+
+/** Characters. What is longer is refused unread. */
+const LONGEST_READ = 16 * 1024;
+
+/** Characters. Proxies and servers take 8 KiB of a header; a token that none of them lets through helps nobody. */
+export const LONGEST_SIGNED = 7 * 1024;
+
+/** How far clocks may be behind the issuer's, in seconds. For the end there is no such allowance. */
+const SKEW = 60;
+
+export interface TokenSigner {
+  kid: string;
+  alg: string;
+  key: CryptoKey;
+}
+
+/**
+ * Scopes as a token carries them. Throws TokenError for what would not come back from it as it went in: one scope with a space in it is two
+ * scopes to whoever reads the token, and the second was never held by anyone.
+ */
+export function joinScopes(scopes: readonly string[]): string {
+  const joined = scopes.join(' ');
+  const back = joined === '' ? [] : joined.split(' ');
+  const same = back.length === scopes.length && back.every((scope, index) => scope === scopes[index]);
+  if (same && scopes.every(isScope)) return joined;
+  throw new TokenError(
+    'scope',
+    'These scopes cannot be told apart in a token; leave out those with a space, a double quote or a backslash',
+  );
+}
+
+/** The scopes that a token carries, or a request asks for: separated by one space each. Throws TokenError. */
+export function splitScopes(joined: string | undefined): string[] {
+  const scopes = joined ? joined.split(' ') : [];
+  if (scopes.every(isScope)) return scopes;
+  throw new TokenError('scope', 'scope must be scopes separated by one space each, without double quote and backslash');
+}
+
+/** Throws TokenError for claims that no verifier would accept back, and for a token that no header carries. */
+export async function signTaskToken(claims: TaskClaims, type: TaskTokenType, { alg, kid, key }: TokenSigner): Promise<string> {
+  joinScopes(splitScopes(claims.scope));
+  assertTaskClaims(claims, type);
+  const token = await new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ: type }).sign(key);
+  if (token.length <= LONGEST_SIGNED) return token;
+  throw new TokenError('too-long', `The token would be longer than ${LONGEST_SIGNED} characters; ask for fewer scopes`);
+}
+
+/** What a token must be to be believed. */
+export interface TokenTerms {
+  type: TaskTokenType;
+  issuer: string;
+  /** One of them must be its audience; absent: whoever it is for. */
+  audiences?: readonly string[];
+  /** Our clock, unix seconds. */
+  now: number;
+  /** The public key of a kid, and the one algorithm it is for; undefined where it is not ours, or not trusted any more. */
+  keyOf(kid: string): { alg: string; key: CryptoKey } | undefined;
+}
+
+/** The claims of a token that we signed, for this audience, that has not ended. Throws TokenError. */
+export async function verifyTaskToken(token: string, terms: TokenTerms): Promise<TaskClaims> {
+  const form = { name: 'token', atMost: LONGEST_READ, members: ['alg', 'kid', 'typ'], type: terms.type };
+  const { header, payload } = readCompactJws(token, form);
+  const known = typeof header.kid === 'string' ? terms.keyOf(header.kid) : undefined;
+  if (!known) throw new TokenError('unknown-key', 'The key that the token names is not one that is trusted');
+  if (header.alg !== known.alg) throw new TokenError('algorithm', 'The alg of the token is not that of the key it names');
+  await verifySignature(token, 'token', known.key, known.alg);
+  assertTaskClaims(payload, terms.type);
+  assertMeant(payload, terms);
+  return payload;
+}
+
+function assertMeant({ iss, aud, iat, nbf, exp }: TaskClaims, { issuer, audiences, now }: TokenTerms): void {
+  if (iss !== issuer) throw new TokenError('issuer', `The token was issued by another than ${issuer}`);
+  if (audiences && !audiences.includes(aud))
+    throw new TokenError('audience', `The token is for another audience than ${audiences.join(', ')}`);
+  if (nbf > now + SKEW || iat > now + SKEW) throw new TokenError('not-yet-valid', 'The token is not valid yet');
+  if (exp <= now) throw new TokenError('expired', 'The token has expired');
+}

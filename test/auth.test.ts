@@ -439,7 +439,7 @@ describe('the refusals, in their order', () => {
     const { status, body, headers } = await caller.get('/auth/v1/scopes/current');
     expect({ status, code: body.code }).toEqual({ status: 401, code: 'AuthenticationFailed' });
     expect(body.message).toMatch(/^Unauthorized: Bad mac\n\n---\n\n/);
-    expect(headers['www-authenticate']).toBe('hawk');
+    expect(headers['www-authenticate']).toBe('hawk, Bearer, DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"');
   });
 
   it('do not come where no credentials are looked at', async () => {

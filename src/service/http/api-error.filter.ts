@@ -4,6 +4,9 @@ import type { FastifyReply } from 'fastify';
 import { DatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
 import type { ApiRequest } from './caller.guard.js';
+import { challengesOf } from './challenges.js';
+import { takesForm } from './form.js';
+import { inOAuthWords } from './oauth-error.js';
 import { operationOf } from './operation.decorator.js';
 
 /** Turns whatever was thrown into the wire's error body. What we did not foresee becomes a 500 that shows only an incident id. */
@@ -24,7 +27,7 @@ export class ApiErrorFilter implements ExceptionFilter {
 
 /** Answers with the wire's error body. */
 export function sendError(error: ApiError, request: ApiRequest, reply: FastifyReply): void {
-  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', 'hawk');
+  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', challengesOf(error));
   if (error.code === 'ServiceUnavailable') reply.header('retry-after', String(retryAfter()));
   reply.code(error.status).type('application/json; charset=utf-8').send(errorBody(error, request));
 }
@@ -61,13 +64,17 @@ function incident(thrown: unknown, request: ApiRequest): ApiError {
   return new ApiError('InternalServerError', `Something went wrong on our side; incident ${incidentId} is in the service's log`);
 }
 
-function errorBody({ code, status, message }: ApiError, request: ApiRequest) {
+function errorBody(error: ApiError, request: ApiRequest) {
+  const { code, status, message } = error;
+  const ofForm = takesForm(request);
   const method = operationOf(request) ?? '-';
   const time = new Date().toISOString();
   const trailer = `\n\n---\n\n* method:     ${method}\n* errorCode:  ${code}\n* statusCode: ${status}\n* time:       ${time}`;
+  const payload = ofForm ? {} : (request.body ?? {}); // a form holds tokens, and refusals are logged and shown
   return {
+    ...(ofForm ? inOAuthWords(error) : {}),
     code,
     message: message + trailer,
-    requestInfo: { method, params: request.params ?? {}, payload: request.body ?? {}, time },
+    requestInfo: { method, params: request.params ?? {}, payload, time },
   };
 }

@@ -8,6 +8,8 @@ export interface SignedRequest {
   host: string;
   port: number;
   authorization?: string;
+  /** A proof that the sender of a token holds its key: the header `DPoP`. */
+  proof?: string;
 }
 
 export interface Authenticated {

@@ -73,11 +73,15 @@ export class CallerGuard implements CanActivate {
   private async authenticate(request: ApiRequest, ownRun: boolean): Promise<Caller> {
     const { taskId = '', runId = '' } = request.params;
     const { caller, hash } = await this.authenticator.authenticate(signedRequest(request), ownRun ? { taskId, runId } : undefined);
-    if (hash !== undefined && !payloadHashMatches(hash, request.headers['content-type'], request.rawBody ?? '')) {
-      throw new ApiError('AuthenticationFailed', 'Invalid payload hash: the Authorization header signs another body or content type');
-    }
+    assertPayload(request, hash);
     return caller;
   }
+}
+
+/** Throws AuthenticationFailed unless the body is the one that was signed, if one was. */
+export function assertPayload({ headers, rawBody = Buffer.alloc(0) }: ApiRequest, hash: string | undefined): void {
+  if (hash === undefined || payloadHashMatches(hash, headers['content-type'], rawBody)) return;
+  throw new ApiError('AuthenticationFailed', 'Invalid payload hash: the Authorization header signs another body or content type');
 }
 
 /** What the caller signed: a proxy in front of us says where the request was sent. */
@@ -88,6 +92,7 @@ export function signedRequest(request: FastifyRequest): SignedRequest {
   const port = first(headers['x-forwarded-port']) ?? (https ? '443' : (hostPort ?? '80'));
   const signed: SignedRequest = { method: request.method, resource: request.originalUrl, host, port: Number(port) };
   if (headers.authorization !== undefined) signed.authorization = headers.authorization;
+  if (headers.dpop !== undefined) signed.proof = String(headers.dpop);
   return signed;
 }
 

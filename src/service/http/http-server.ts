@@ -9,6 +9,7 @@ import { ApiError } from './api-error.js';
 import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
 import { boundConnections, boundRequests, hangUpAtStop } from './connections.js';
+import { parseFormBody, takesForm } from './form.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
 import { stringifyAnswer } from './raw-json.js';
@@ -76,13 +77,14 @@ function encodeSlashes(url: string): string {
   );
 }
 
-/** Only JSON is read as JSON; the bytes are kept, because Hawk's payload hash is over them. Anything else counts as no body. */
+/** Only JSON is read as JSON, and a form where one is taken; the bytes are kept, because Hawk's payload hash is over them. Anything else counts as no body. */
 function readBodies(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: string | Buffer) => {
     const bytes = body as Buffer; // by parseAs
     (request as ApiRequest).rawBody = bytes;
     const [type, ...parameters] = (request.headers['content-type'] ?? '').split(';').map((part) => part.trim().toLowerCase());
+    if (takesForm(request)) return parseFormBody(type, bytes);
     return type === 'application/json' && bytes.length > 0 ? parseJson(decode(bytes, parameters)) : undefined;
   });
 }
@@ -104,6 +106,9 @@ function decode(bytes: Buffer, parameters: readonly string[]): string {
 
 const API_HEADERS = { 'cache-control': 'no-store no-cache must-revalidate', 'x-content-type-options': 'nosniff' };
 
+/** What answers a form holds tokens or tells of them (RFC 6749, 5.1). */
+const FORM_HEADERS = { 'cache-control': 'no-store', pragma: 'no-cache', 'x-content-type-options': 'nosniff' };
+
 /** Whatever a caller has left in an answer, a browser that shows it as a page runs no script of it. */
 const PAGE_HEADERS = { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" };
 
@@ -122,6 +127,7 @@ const API_PATH = /^\/api\/[a-z-]+\/v1\//;
 
 function addHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
+    if (takesForm(request)) reply.headers(FORM_HEADERS);
     if (!API_PATH.test(request.url)) return done();
     setHeaders(request, reply);
     if (request.method === 'OPTIONS') reply.code(200).send('');

@@ -1,10 +1,13 @@
 import { applyDecorators, HttpCode } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath } from '@nestjs/swagger';
+import { ApiConsumes, ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { type AnswerHeaders, always } from './answer-headers.js';
 import { ERRORS, type ErrorCode } from './api-error.js';
+import { CHALLENGES } from './challenges.js';
 import { ErrorResponse } from './error-response.dto.js';
+import { FORM_TYPE } from './form.js';
+import { OAuthErrorResponse } from './oauth-error.js';
 
 export interface OperationOptions {
   summary: string;
@@ -21,6 +24,8 @@ export interface OperationOptions {
   stability?: 'stable' | 'experimental' | 'deprecated';
   /** Credentials are never looked at. */
   unsigned?: boolean;
+  /** The body is a form, and refusals are also told in the words of OAuth. */
+  form?: boolean;
   /** The handler reads the body itself, as it comes, or sends one of any length. */
   streamed?: boolean;
   /** Refusals beyond those that every operation may answer. */
@@ -29,25 +34,38 @@ export interface OperationOptions {
   headers?: Readonly<Record<number, AnswerHeaders>>;
 }
 
-const CHALLENGE = { 'www-authenticate': always('`hawk`') }; // RFC 9110, 11.6.1: a 401 must say how to authenticate
+const CHALLENGE = { 'www-authenticate': always(CHALLENGES.map((one) => `\`${one}\``).join(', ')) }; // RFC 9110, 11.6.1: a 401 must say how to authenticate
 
 const RETRY = { 'retry-after': always('Seconds, different ones for each answer, so that not all come back at once') };
 
 const EVERYWHERE: readonly ErrorCode[] = ['InvalidRequestArguments', 'InternalServerError', 'ServiceUnavailable'];
 const SIGNED: readonly ErrorCode[] = ['AuthenticationFailed', 'InsufficientScopes'];
+const OF_FORMS: readonly ErrorCode[] = ['MalformedPayload', 'InputValidationError', 'InputTooLarge'];
 
 /** Documents an operation: what it does, what it answers, how it refuses. Its name is the method's. */
 export function Operation(options: OperationOptions): MethodDecorator {
-  const { summary, description = '', status = 200, stability = 'stable', unsigned = false, streamed = false, oneOf, errors = [] } = options;
+  const {
+    summary,
+    description = '',
+    status = 200,
+    stability = 'stable',
+    unsigned = false,
+    streamed = false,
+    form = false,
+    oneOf,
+    errors = [],
+  } = options;
   return applyDecorators(
-    (target, key, descriptor) => RouteConfig({ operation: String(key), ...(streamed ? { streamed } : {}) })(target, key, descriptor),
+    (target, key, descriptor) =>
+      RouteConfig({ operation: String(key), ...(streamed ? { streamed } : {}), ...(form ? { form } : {}) })(target, key, descriptor),
     HttpCode(status),
     ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
     ApiExtension('x-stability', stability),
     ...(oneOf ? [ApiExtraModels(...oneOf)] : []),
     ApiResponse({ status, description: 'Success', ...answerOf(options), ...headersOf(status, options) }),
     ...(unsigned ? [ApiSecurity({})] : []),
-    ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...errors], options),
+    ...(form ? [ApiConsumes(FORM_TYPE)] : []),
+    ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...(form ? OF_FORMS : []), ...errors], options),
   );
 }
 
@@ -60,7 +78,7 @@ function answerOf({ response, isArray = false, oneOf, produces }: OperationOptio
 function refusals(codes: readonly ErrorCode[], options: OperationOptions): MethodDecorator[] {
   return [...byStatusOf(codes)].map(([status, group]) => {
     const description = group.map(inWords).join('\n\n');
-    return ApiResponse({ status, description, type: ErrorResponse, ...headersOf(status, options) });
+    return ApiResponse({ status, description, type: options.form ? OAuthErrorResponse : ErrorResponse, ...headersOf(status, options) });
   });
 }
 

@@ -543,6 +543,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/oauth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn a run's credentials into a token for one audience (RFC 8693)
+         * @description Signed with the run's credentials, or with a token of it as `subject_token`. The token ends with the run; see docs/tokens.md for who can see that, and when. What holds less than the run (without `assume:task-run:<taskId>/<runId>`) needs `auth:exchange-token:<audience>`.
+         */
+        post: operations["exchangeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/introspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What is this token worth now? (RFC 7662)
+         * @description For whoever holds `auth:introspect:<audience>` of its audience, and for its run; to others no token is active. Also takes a client id and its access token as `Authorization: Basic`.
+         */
+        post: operations["introspectToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/oauth/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a token back, and what was made from it (RFC 7009)
+         * @description For its run, and for whoever holds `auth:revoke-token`. 200 also for what is no token. Authenticated as introspectToken.
+         */
+        post: operations["revokeToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/v1/keys": {
         parameters: {
             query?: never;
@@ -1824,6 +1884,91 @@ export interface components {
             clientId: string;
             /** @description Scopes: printable ASCII without space, double quote and backslash */
             scopes: string[];
+        };
+        ExchangeRequest: {
+            /** @description urn:ietf:params:oauth:grant-type:token-exchange */
+            grant_type: string;
+            /** @description Whom the token is for: one, by the name that it knows itself by */
+            audience: string;
+            /** @description Scopes that what asks holds, separated by spaces; absent: none */
+            scope?: string;
+            /** @description urn:ietf:params:oauth:token-type:access_token; or jwt or id_token, for an identity */
+            requested_token_type?: string;
+            /** @description An access token of the run whose audience is this service, instead of a signature with the run's credentials */
+            subject_token?: string;
+            /** @description urn:ietf:params:oauth:token-type:access_token, or jwt */
+            subject_token_type?: string;
+            /** @description Not taken */
+            resource?: string;
+            /** @description Not taken */
+            actor_token?: string;
+            /** @description Not taken */
+            actor_token_type?: string;
+        };
+        TokenResponse: {
+            /** @description The token, also where it is no access token */
+            access_token: string;
+            issued_token_type: string;
+            /**
+             * @description DPoP: it is bound to the key of the proof. N_A: it is an identity
+             * @enum {string}
+             */
+            token_type: "Bearer" | "DPoP" | "N_A";
+            /** @description Seconds */
+            expires_in: number;
+            scope?: string;
+        };
+        OAuthErrorResponse: {
+            /** @enum {string} */
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
+            message: string;
+            requestInfo: components["schemas"]["RequestInfo"];
+            /** @enum {string} */
+            error: "invalid_request" | "invalid_client" | "invalid_token" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "server_error" | "temporarily_unavailable";
+            /** @description As `message`, in the characters that RFC 6749 allows */
+            error_description: string;
+        };
+        TokenRequest: {
+            /** @description A token */
+            token: string;
+            /** @description Not needed: the token says what it is */
+            token_type_hint?: string;
+        };
+        IntrospectionResponse: {
+            active: boolean;
+            /** @description What of its scopes the run holds now */
+            scope?: string;
+            /** @description The client id of the run's own credentials */
+            client_id?: string;
+            /** @enum {string} */
+            token_type?: "Bearer" | "DPoP";
+            /** @description Unix seconds */
+            exp?: number;
+            iat?: number;
+            nbf?: number;
+            /** @description task-run:<taskId>/<runId> */
+            sub?: string;
+            aud?: string;
+            iss?: string;
+            jti?: string;
+            task?: string;
+            run?: number;
+            task_queue?: string;
+            /** @description <workerGroup>/<workerId> */
+            worker?: string;
+            /** @description The task group */
+            group?: string;
+            project?: string;
+            /** @description How often the task was claimed: refuse what is smaller than one you have seen */
+            fence?: number;
+            /** @description jkt: the thumbprint of the key that the token is bound to */
+            cnf?: {
+                [key: string]: unknown;
+            };
+            /** @description status_list: where the token's status is told */
+            status?: {
+                [key: string]: unknown;
+            };
         };
         PublicKeyResponse: {
             /** @enum {string} */
@@ -3713,7 +3858,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -3785,7 +3930,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -3859,7 +4004,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -3878,7 +4023,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -3961,7 +4106,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -3980,7 +4125,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4057,7 +4202,7 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4074,7 +4219,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4144,7 +4289,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4161,7 +4306,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4240,7 +4385,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4257,7 +4402,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4336,7 +4481,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4353,7 +4498,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4440,7 +4585,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4514,7 +4659,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4588,7 +4733,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4660,7 +4805,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4734,7 +4879,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4753,7 +4898,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4836,7 +4981,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -4855,7 +5000,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -4932,7 +5077,7 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -4947,7 +5092,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5025,7 +5170,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5087,7 +5232,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -5106,7 +5251,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5177,7 +5322,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -5245,7 +5390,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -5262,7 +5407,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5340,7 +5485,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5379,6 +5524,254 @@ export interface operations {
             };
         };
     };
+    exchangeToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A proof of the key that the token shall be bound to (RFC 9449) */
+                dpop?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["ExchangeRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `no-store` */
+                    "cache-control": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+        };
+    };
+    introspectToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `no-store` */
+                    "cache-control": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntrospectionResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `no-store` */
+                    "cache-control": string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+        };
+    };
     listKeys: {
         parameters: {
             query?: never;
@@ -5409,7 +5802,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5470,7 +5863,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -5485,7 +5878,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5564,7 +5957,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -5579,7 +5972,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5884,7 +6277,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5956,7 +6349,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6039,7 +6432,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6111,7 +6504,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6197,7 +6590,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6271,7 +6664,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6361,7 +6754,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6439,7 +6832,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6519,7 +6912,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -6536,7 +6929,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6634,7 +7027,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -6651,7 +7044,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6732,7 +7125,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6806,7 +7199,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -6825,7 +7218,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6915,7 +7308,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6985,7 +7378,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7000,7 +7393,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7088,7 +7481,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7103,7 +7496,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7191,7 +7584,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7206,7 +7599,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7298,7 +7691,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -7315,7 +7708,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7410,7 +7803,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -7427,7 +7820,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7503,7 +7896,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -7520,7 +7913,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7610,7 +8003,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7625,7 +8018,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7715,7 +8108,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7730,7 +8123,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7820,7 +8213,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -7835,7 +8228,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -7929,7 +8322,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -7946,7 +8339,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8045,7 +8438,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8117,7 +8510,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8194,7 +8587,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8271,7 +8664,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8338,7 +8731,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -8355,7 +8748,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8431,7 +8824,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -8448,7 +8841,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8519,7 +8912,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -8538,7 +8931,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8633,7 +9026,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8714,7 +9107,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8800,7 +9193,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8870,7 +9263,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -8885,7 +9278,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -8964,7 +9357,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              */
@@ -8979,7 +9372,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9071,7 +9464,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -9088,7 +9481,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9193,7 +9586,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9289,7 +9682,7 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -9308,7 +9701,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9404,7 +9797,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -9423,7 +9816,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9520,7 +9913,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9606,7 +9999,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9691,7 +10084,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9774,7 +10167,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9868,7 +10261,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -9977,7 +10370,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10073,7 +10466,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10156,7 +10549,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -10173,7 +10566,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10265,7 +10658,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -10284,7 +10677,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10376,7 +10769,7 @@ export interface operations {
                 };
             };
             /**
-             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
              *
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
@@ -10393,7 +10786,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10492,7 +10885,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10806,7 +11199,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10880,7 +11273,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -10955,7 +11348,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };

@@ -44,7 +44,7 @@ beforeAll(async () => {
   ])) as [Pair, Pair, Pair];
 });
 
-const keyOf = (kid: string) =>
+const keyOf = async (kid: string) =>
   kid === 'es' ? { alg: 'ES256', key: es.publicKey } : kid === 'rs' ? { alg: 'RS256', key: rs.publicKey } : undefined;
 const terms = (more: Partial<TokenTerms> = {}): TokenTerms => ({
   type: 'at+jwt',

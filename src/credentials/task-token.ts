@@ -59,14 +59,14 @@ export interface TokenTerms {
   /** Our clock, unix seconds. */
   now: number;
   /** The public key of a kid, and the one algorithm it is for; undefined where it is not ours, or not trusted any more. */
-  keyOf(kid: string): { alg: string; key: CryptoKey } | undefined;
+  keyOf(kid: string): Promise<{ alg: string; key: CryptoKey } | undefined>;
 }
 
 /** The claims of a token that we signed, for this audience, that has not ended. Throws TokenError. */
 export async function verifyTaskToken(token: string, terms: TokenTerms): Promise<TaskClaims> {
   const form = { name: 'token', atMost: LONGEST_READ, members: ['alg', 'kid', 'typ'], type: terms.type };
   const { header, payload } = readCompactJws(token, form);
-  const known = typeof header.kid === 'string' ? terms.keyOf(header.kid) : undefined;
+  const known = typeof header.kid === 'string' ? await terms.keyOf(header.kid) : undefined;
   if (!known) throw new TokenError('unknown-key', 'The key that the token names is not one that is trusted');
   if (header.alg !== known.alg) throw new TokenError('algorithm', 'The alg of the token is not that of the key it names');
   await verifySignature(token, 'token', known.key, known.alg);

@@ -52,6 +52,7 @@ const DEFAULTS = {
   ],
   claimTimeout: 1200,
   credentialsGrace: 900,
+  tokenMaxLife: 3600,
   claimPoll: 20,
   deadlineDelay: 60,
   sweepInterval: 2,

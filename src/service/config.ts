@@ -58,6 +58,8 @@ export class Config {
   readonly anonymousScopes!: readonly string[];
   readonly claimTimeout!: number;
   readonly credentialsGrace!: number;
+  /** Of a task token, at most. */
+  readonly tokenMaxLife!: number;
   readonly claimPoll!: number;
   readonly deadlineDelay!: number;
   readonly sweepInterval!: number;
@@ -159,6 +161,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     anonymousScopes: attempt('ANONYMOUS_SCOPES', ANONYMOUS_READS, scopeList),
     claimTimeout: seconds('CLAIM_TIMEOUT', 1200, 1, 7 * DAY),
     credentialsGrace: seconds('CREDENTIALS_GRACE', 900, 0, 7 * DAY),
+    tokenMaxLife: seconds('TOKEN_MAX_LIFE', 3600, 1, 7 * DAY),
     claimPoll: seconds('CLAIM_POLL', 20, 0, 28), // the JS client gives up after 30 s
     deadlineDelay: seconds('DEADLINE_DELAY', 60, 0, DAY),
     sweepInterval: seconds('SWEEP_INTERVAL', 2, 0.05, 600),

@@ -5,16 +5,42 @@ import { ClientsController } from './clients.controller.js';
 import { ClientsService } from './clients.service.js';
 import { KeysModule } from './keys/keys.module.js';
 import { Registry } from './registry.js';
+import { RequestAuthenticator } from './request-authenticator.js';
 import { RolesController } from './roles.controller.js';
 import { RolesService } from './roles.service.js';
+import { RunAuthority } from './run-authority.js';
 import { ScopesController } from './scopes.controller.js';
+import { AuthenticateTokenService } from './tokens/authenticate-token.service.js';
+import { ExchangeService } from './tokens/exchange.service.js';
+import { ForgetTokensService } from './tokens/forget-tokens.service.js';
+import { IntrospectService } from './tokens/introspect.service.js';
+import { IssueTokenService } from './tokens/issue-token.service.js';
+import { OAuthCallers } from './tokens/oauth-callers.js';
+import { Proofs } from './tokens/proofs.js';
+import { RevokeService } from './tokens/revoke.service.js';
+import { TaskTokens } from './tokens/task-tokens.js';
+import { TokensController } from './tokens/tokens.controller.js';
+
+const TOKENS = [
+  ...[TaskTokens, Proofs, AuthenticateTokenService, IssueTokenService, ExchangeService],
+  ...[IntrospectService, RevokeService, OAuthCallers, ForgetTokensService],
+];
 
 /** Clients, roles, and who makes a request. Global, because the guard of every operation asks its authenticator. */
 @Global()
 @Module({
   imports: [KeysModule],
-  controllers: [ClientsController, RolesController, ScopesController],
-  providers: [Registry, ClientsService, RolesService, AuthenticateService, { provide: Authenticator, useExisting: AuthenticateService }],
+  controllers: [ClientsController, RolesController, ScopesController, TokensController],
+  providers: [
+    Registry,
+    ClientsService,
+    RolesService,
+    RunAuthority,
+    AuthenticateService,
+    RequestAuthenticator,
+    ...TOKENS,
+    { provide: Authenticator, useExisting: RequestAuthenticator },
+  ],
   exports: [Authenticator, KeysModule],
 })
 export class AuthModule {}

@@ -1,20 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { isArtifactClientId } from '../../credentials/artifact-grant.js';
 import { CredentialError } from '../../credentials/credential-error.js';
+import { digestsEqual } from '../../credentials/hmac.js';
 import { LentCredentials } from '../../credentials/lent-credentials.js';
 import {
   createArtifactScope,
-  isWorkerIdentity,
   ownRunScopes,
   parseRunClientId,
   QUEUE_ISSUER,
   type RunHolder,
-  runScopes,
-  runStanding,
-  whyRunIsOver,
   withoutWorkerIdentity,
 } from '../../credentials/run-grant.js';
-import { holdsScope } from '../../scopes/scope-set.js';
 import { ApiError } from '../http/api-error.js';
 import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
 import { Caller } from '../http/caller.js';
@@ -23,6 +19,7 @@ import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
 import { type Directory, type Identity, identify, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
+import { RunAuthority } from './run-authority.js';
 import { findRun } from './sql/find-run.js';
 
 const ANONYMOUS_MS = 15 * 60 * 1000;
@@ -36,6 +33,7 @@ export class AuthenticateService extends Authenticator {
   constructor(
     private readonly registry: Registry,
     private readonly sql: Sql,
+    private readonly authority: RunAuthority,
     lent: LentCredentials,
   ) {
     super();
@@ -59,6 +57,18 @@ export class AuthenticateService extends Authenticator {
       if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
       throw error;
     }
+  }
+
+  /** Who knows the access token of a stored client, or of one in the configuration. Throws ApiError AuthenticationFailed. */
+  async authenticateSecret(clientId: string, accessToken: string): Promise<Caller> {
+    await this.registry.fresh();
+    const now = Date.now();
+    const client = this.registry.client(clientId);
+    const usable = client && !client.disabled && client.expires.getTime() >= now && clientId !== QUEUE_ISSUER;
+    if (!usable || !digestsEqual(client.accessToken, accessToken))
+      throw new ApiError('AuthenticationFailed', 'No client has this id and this access token, or it is disabled or has expired');
+    this.touch(clientId, now);
+    return new Caller(clientId, this.registry.expand([...client.scopes, ANONYMOUS]), client.expires);
   }
 
   accountOf(request: SignedRequest): string {
@@ -103,20 +113,12 @@ export class AuthenticateService extends Authenticator {
 
   private async runScopes(identity: Identity, holder: RunHolder, own: boolean): Promise<readonly string[]> {
     const [run] = await this.sql.query(findRun, [holder.taskId, holder.runId]);
-    if (!run || run.workerGroup !== holder.workerGroup || run.workerId !== holder.workerId) {
-      throw new CredentialError(whyRunIsOver(holder, undefined));
-    }
-    // task.scopes never hold the worker's identity, but a role that they assume may: it is not followed
-    const expand = (scopes: readonly string[]) => this.registry.expandWithout(scopes, (scope) => isWorkerIdentity(scope, holder));
-    const held = expand([...runScopes({ ...holder, taskScopes: run.taskScopes }), ANONYMOUS]);
+    this.authority.assertHeld(holder, run);
     const asked = identity.authorizedScopes && withoutWorkerIdentity(identity.authorizedScopes, holder);
-    const scopes = restrict({ ...identity, authorizedScopes: asked }, held, { expand }, ANONYMOUS);
-    const standing = runStanding(run);
+    const directory = { expand: (scopes: readonly string[]) => this.authority.expand(holder, scopes) };
+    const scopes = restrict({ ...identity, authorizedScopes: asked }, this.authority.held(holder, run.taskScopes), directory, ANONYMOUS);
     // a signed URL outlives its run: that is what the grace is for
-    if (standing === 'everything' || own || identity.signedUrl) return scopes;
-    if (standing === 'nothing') throw new CredentialError(whyRunIsOver(holder, run));
-    const upload = createArtifactScope(holder);
-    return this.registry.expand(holdsScope(scopes, upload) ? [upload, ANONYMOUS] : [ANONYMOUS]);
+    return own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
   }
 
   /** Records that a stored client was used, every six hours at most; nobody waits for it. */

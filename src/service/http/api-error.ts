@@ -1,6 +1,9 @@
 /** The error catalogue: every code this service answers, its status, and when it may be used. */
 export const ERRORS = {
-  MalformedPayload: { status: 400, when: 'the body is not JSON, is not an object, or comes without `content-type: application/json`' },
+  MalformedPayload: {
+    status: 400,
+    when: 'the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken',
+  },
   InvalidRequestArguments: { status: 400, when: 'a URL parameter or the query string is invalid' },
   InputValidationError: { status: 400, when: 'a field of the body has the wrong shape' },
   InputError: { status: 400, when: 'the fields of the body contradict one another, the clock, or what is stored' },

@@ -25,7 +25,18 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .setLicense('MPL-2.0', 'https://www.mozilla.org/MPL/2.0/')
     .addServer('http://localhost:8080', 'A service started with npm start')
     .addSecurity('hawk', { type: 'http', scheme: 'hawk', description: 'Hawk, with a temporary credential’s certificate in ext' })
+    .addSecurity('token', {
+      type: 'http',
+      scheme: 'bearer',
+      description: 'A task token whose audience is this service; with `DPoP` instead of `Bearer`, and a proof, one that is bound to a key',
+    })
+    .addSecurity('basic', {
+      type: 'http',
+      scheme: 'basic',
+      description: 'A client id and its access token, to ask about tokens and to revoke them',
+    })
     .addSecurityRequirements('hawk')
+    .addSecurityRequirements('token')
     .build();
   const document = SwaggerModule.createDocument(app, config, { operationIdFactory });
   closeRequests(document);

@@ -63,7 +63,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
     ApiExtension('x-stability', stability),
     ...(oneOf ? [ApiExtraModels(...oneOf)] : []),
     ApiResponse({ status, description: 'Success', ...answerOf(options), ...headersOf(status, options) }),
-    ...(unsigned ? [ApiSecurity({})] : []),
+    ...(unsigned && !form ? [ApiSecurity({})] : []),
     ...(form ? [ApiConsumes(FORM_TYPE)] : []),
     ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...(form ? OF_FORMS : []), ...errors], options),
   );

@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import { CredentialError } from '../../../credentials/credential-error.js';
+import { TokenError } from '../../../credentials/token-error.js';
+import type { Authenticated, SignedRequest } from '../../http/authenticator.js';
+import { Caller } from '../../http/caller.js';
+import { OAuthError } from '../../http/oauth-error.js';
+import { ANONYMOUS } from '../registry.js';
+import { RunAuthority } from '../run-authority.js';
+import { Proofs } from './proofs.js';
+import { type HeldToken, TaskTokens } from './task-tokens.js';
+
+type RunName = { taskId: string; runId: string };
+
+/** Authenticates requests that come with a task token (RFC 6750, RFC 9449) instead of a signature. */
+@Injectable()
+export class AuthenticateTokenService {
+  constructor(
+    private readonly tokens: TaskTokens,
+    private readonly authority: RunAuthority,
+    private readonly proofs: Proofs,
+  ) {}
+
+  /** Throws OAuthError. */
+  async authenticate(request: SignedRequest, ownRun?: RunName): Promise<Authenticated> {
+    try {
+      return { caller: await this.caller(request, ownRun), anonymous: false };
+    } catch (error) {
+      if (error instanceof CredentialError) throw new OAuthError('invalid_token', error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  /** The token first, then its key, then its run: a proof is spent only by who may use it. */
+  private async caller(request: SignedRequest, ownRun: RunName | undefined): Promise<Caller> {
+    const { scheme, token } = presented(request);
+    const claims = await this.tokens.verifyOurs(token);
+    if ((claims.cnf !== undefined) !== (scheme === 'dpop')) {
+      const message = claims.cnf
+        ? 'is bound to a key; send it as `Authorization: DPoP`, with a proof'
+        : 'is bound to no key; send it as `Authorization: Bearer`';
+      throw new TokenError('key-binding', `The token ${message}`);
+    }
+    const proof = claims.cnf ? await this.proofs.verify(request, token) : undefined;
+    if (claims.cnf?.jkt !== proof?.jkt)
+      throw new TokenError('key-binding', 'The token is bound to another key than that of the DPoP proof');
+    const held = await this.tokens.find(claims);
+    const scopes = this.scopesOf(held, ownRun);
+    if (proof) await this.proofs.spend(proof, token);
+    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), held.holder);
+  }
+
+  private scopesOf(held: HeldToken, ownRun: RunName | undefined): readonly string[] {
+    const { holder, run } = held;
+    const scopes = this.authority.expand(holder, [...this.tokens.granted(held), ANONYMOUS]);
+    const own = ownRun?.taskId === holder.taskId && Number(ownRun.runId) === holder.runId;
+    return own ? scopes : this.authority.left(scopes, holder, run);
+  }
+}
+
+/** Whether a request comes with a token. */
+export function hasToken({ authorization }: SignedRequest): boolean {
+  return /^(bearer|dpop)(\s|$)/i.test(authorization ?? '');
+}
+
+function presented({ authorization, resource }: SignedRequest): { scheme: string; token: string } {
+  if (/[?&]bewit=/.test(resource))
+    throw new TokenError('malformed', 'Cannot use two authentication schemes at once: the URL is signed, and there is a token');
+  const [, scheme, token] = /^(bearer|dpop) +([\w.~+/-]+=*)$/i.exec(authorization ?? '') ?? [];
+  if (!scheme || !token) throw new TokenError('malformed', 'The Authorization header must be the scheme, a space, and the token');
+  return { scheme: scheme.toLowerCase(), token };
+}

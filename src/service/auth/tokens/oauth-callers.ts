@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import { Authenticator } from '../../http/authenticator.js';
+import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
+import type { Caller } from '../../http/caller.js';
+import { parseForm } from '../../http/form.js';
+import { OAuthError } from '../../http/oauth-error.js';
+import { AuthenticateService } from '../authenticate.service.js';
+
+/** Who asks about tokens: as everywhere, or as resource servers are used to, by client id and access token (RFC 6749, 2.3.1). */
+@Injectable()
+export class OAuthCallers {
+  constructor(
+    private readonly authenticator: Authenticator,
+    private readonly clients: AuthenticateService,
+  ) {}
+
+  /** Throws ApiError AuthenticationFailed, also for who sends no credentials: RFC 7662, 2.1 wants nobody to try out tokens. */
+  async authenticate(request: ApiRequest): Promise<Caller> {
+    const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const caller = basic === undefined ? await this.signed(request) : await this.clients.authenticateSecret(...secretOf(basic));
+    request.caller = caller;
+    return caller;
+  }
+
+  private async signed(request: ApiRequest): Promise<Caller> {
+    const { caller, anonymous, hash } = await this.authenticator.authenticate(signedRequest(request));
+    assertPayload(request, hash);
+    if (anonymous)
+      throw new OAuthError('invalid_client', 'Sign the request, or send a client id and its access token as `Authorization: Basic`');
+    return caller;
+  }
+}
+
+/** Both are encoded as in a form, so a colon can only be the one between them. */
+function secretOf(basic: string): [clientId: string, accessToken: string] {
+  const [, id = '', secret = ''] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic, 'base64').toString('latin1')) ?? [];
+  try {
+    const { id: clientId = '', secret: accessToken = '' } = parseForm(`id=${id}&secret=${secret}`);
+    return [clientId, accessToken];
+  } catch (cause) {
+    throw new OAuthError('invalid_client', 'The Authorization header is not that of a client id and its access token', { cause });
+  }
+}

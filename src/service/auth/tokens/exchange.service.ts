@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../../credentials/credential-error.js';
 import type { Proof } from '../../../credentials/dpop.js';
-import { isWorkerIdentity, runRole } from '../../../credentials/run-grant.js';
+import { isWorkerIdentity, runRole, runStanding, whyRunIsOver } from '../../../credentials/run-grant.js';
 import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
@@ -90,8 +90,8 @@ export class ExchangeService {
       throw new OAuthError('invalid_request', `subject_token_type must be ${ACCESS_TOKEN} or ${JWT}`);
     try {
       const { claims, holder, run, ancestors } = await this.tokens.find(await this.tokens.verifyOurs(subject_token));
-      const granted = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
-      const scopes = this.authority.left(granted, holder, run);
+      if (runStanding(run) !== 'everything') throw new CredentialError(whyRunIsOver(holder, run));
+      const scopes = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
       return { run: holder, scopes, token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt } };
     } catch (error) {
       if (error instanceof CredentialError)
@@ -162,5 +162,8 @@ function assertAudience(audience: string, { scopes, run, token }: Grantor): void
   if (unheldScopes(scopes, [runRole(run)]).length === 0) return;
   const scope = `auth:exchange-token:${audience}`;
   if (unheldScopes(scopes, [scope]).length > 0)
-    throw new OAuthError('invalid_target', `What asks holds only a part of what the run may do, so it needs the scope ${scope}`);
+    throw new OAuthError(
+      'invalid_target',
+      `What asks holds only a part of what the run may do, or the run is over; for a part it takes the scope ${scope}`,
+    );
 }

@@ -4,11 +4,12 @@ import * as oauth from 'oauth4webapi';
 import { authorizationHeader, payloadHash } from '../src/credentials/hawk.js';
 import { joinScopes } from '../src/credentials/task-token.js';
 import { satisfies } from '../src/scopes/scope.js';
+import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
 import { World } from './operations/world.js';
 import { type Answer, type Api, type Credentials, slugid } from './support/api.js';
 import { claimsOf, exchange, GRANT, HERE, Prover, postForm, TYPE, tokenForUs, tokenOf } from './support/task-tokens.js';
-import { ok } from './support/tasks.js';
+import { ok, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -659,6 +660,25 @@ describe('a resource server asks', () => {
       expect((await postForm(api, '/oauth/introspect', { token })).body).toEqual({ active: false });
     expect((await postForm(run.api, '/oauth/introspect', { token: identity })).body).toEqual({ active: false });
     await ok(postForm(run.api, '/oauth/revoke', { token: identity, token_type_hint: 'refresh_token' }));
+  });
+});
+
+describe('what is over is forgotten', () => {
+  it('proofs that nobody would take any more, and tokens ten minutes after their end', async () => {
+    const { pool } = test.database;
+    const run = await claimed();
+    const [kept, gone] = [claimsOf(await tokenOf(run.api)).jti, claimsOf(await tokenOf(run.api)).jti];
+    await pool.query(`update task_token set expires = now() - interval '9 minutes' where jti = $1`, [kept]);
+    await pool.query(`update task_token set expires = now() - interval '11 minutes' where jti = $1`, [gone]);
+    await pool.query('truncate seen_proof');
+    await pool.query(`insert into seen_proof select int4send(n), now() + (n - 1500) * interval '1 second' from generate_series(1, 3000) n`);
+    const forget = test.service.app.get(ForgetTokensService);
+    await untilDone(() => forget.forgetTokens());
+    await untilDone(() => forget.forgetProofs());
+    expect((await pool.query('select jti from task_token where jti = any($1)', [[kept, gone]])).rows).toEqual([{ jti: kept }]);
+    const { rows } = await pool.query('select count(*)::int from seen_proof');
+    expect(rows[0].count).toBeGreaterThan(1_480);
+    expect(rows[0].count).toBeLessThanOrEqual(1_500);
   });
 });
 

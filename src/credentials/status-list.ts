@@ -1,5 +1,5 @@
 /** Tokens in one status list: 16 KiB of one bit each, and a fraction of that as it is sent, since nearly all of them are alike. */
-export const LIST_LENGTH = 131_072;
+const LIST_LENGTH = 131_072;
 
 /** Where a token's status is told: `idx` of the list at `uri`. */
 export interface StatusReference {

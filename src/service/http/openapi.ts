@@ -9,7 +9,8 @@ const SHARED = ['ping', 'lbheartbeat', 'heartbeat', 'version'];
 
 const DESCRIPTION = `A task queue whose workers never hold more than the task they are running.
 
-Requests are signed with [Hawk](https://github.com/mozilla/hawk), in the \`Authorization\` header or, for GET, in the URL (\`bewit\`).
+Requests are signed with [Hawk](https://github.com/mozilla/hawk), in the \`Authorization\` header or, for GET, in the URL (\`bewit\`). Runs may
+also send a task token whose audience is this service: as \`Bearer\`, or as \`DPoP\` with a proof if it is bound to a key.
 \`x-required-scopes\` says what each operation requires; \`<names>\` stand for URL parameters, fields of the body, or fields of the task.
 
 Every POST, PUT and DELETE but the upload of bytes reads its body before anything else: also where it takes none, one that is not JSON

@@ -60,7 +60,7 @@ export class TaskTokens {
   }
 }
 
-export function holderOf({ task, run, worker }: TaskClaims): RunHolder {
+function holderOf({ task, run, worker }: TaskClaims): RunHolder {
   const [workerGroup = '', workerId = ''] = worker.split('/');
   return { taskId: task, runId: run, workerGroup, workerId };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { compileRoles, expandScopes, type Role, roleProblem } from './role-expansion.js';
 import { satisfies } from './scope.js';
-import { holdsAll, holdsScope, normalizeScopes } from './scope-set.js';
+import { holdsAll, holdsScope, normalizeScopes, remainingScopes } from './scope-set.js';
 
 const ROLES: Role[] = [
   { roleId: 'exact', scopes: ['e:1', 'assume:other'] },
@@ -177,4 +177,15 @@ describe('expandScopes', () => {
     expect(expand(['assume:*'], roles).length).toBeGreaterThan(1_000);
     expect(roleProblem(roles)).toBeUndefined();
   });
+});
+
+it('what is left of scopes to somebody amounts to nothing that either did not amount to', () => {
+  fc.assert(
+    fc.property(validRoles, scopes, scopes, (roles, given, holder) => {
+      const held = expand(holder, roles);
+      const left = expand([...remainingScopes(given, held)], roles);
+      expect([holdsAll(held, left), holdsAll(expand(given, roles), left)]).toEqual([true, true]);
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { satisfies } from './scope.js';
-import { compareScopes, holdsAll, holdsScope, intersectScopes, mergeScopeSets, normalizeScopes } from './scope-set.js';
+import { compareScopes, holdsAll, holdsScope, intersectScopes, mergeScopeSets, normalizeScopes, remainingScopes } from './scope-set.js';
 
 const scope = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 4 });
 const scopes = fc.array(scope, { maxLength: 8 });
@@ -118,6 +118,45 @@ describe('holdsAll', () => {
         expect(holdsAll(held, required)).toBe(required.every((one) => holdsScope(held, one)));
       }),
       { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('remainingScopes', () => {
+  it.each([
+    [['b', 'a:*', 'b'], ['*'], ['b', 'a:*', 'b']],
+    [
+      ['b', 'a:*'],
+      ['a:1', 'a:2*', 'c'],
+      ['a:1', 'a:2*'],
+    ],
+    [['b', 'a:1'], ['b', 'c'], ['b']],
+    [['*'], ['a', 'b*'], ['a', 'b*']],
+    [['a'], [], []],
+    [[], [], []],
+  ])('of %j to who holds %j are %j', (given, held, left) => expect(remainingScopes(given, held)).toEqual(left));
+
+  it('are satisfied by both, and are all that both satisfy', () => {
+    fc.assert(
+      fc.property(scopes, scopes, scope, (given, holder, one) => {
+        const held = normalizeScopes(holder);
+        const left = remainingScopes(given, held);
+        expect([holdsAll(given, left), holdsAll(held, left)]).toEqual([true, true]);
+        expect(holdsScope(left, one)).toBe(holdsScope(given, one) && holdsScope(held, one));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('are the very list while all of it is held, and then stay the same', () => {
+    fc.assert(
+      fc.property(scopes, scopes, (given, holder) => {
+        const held = normalizeScopes(holder);
+        const left = remainingScopes(given, held);
+        expect(left === given).toBe(holdsAll(held, given));
+        expect(remainingScopes(left, held)).toBe(left);
+      }),
+      { numRuns: 1_000 },
     );
   });
 });

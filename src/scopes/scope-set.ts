@@ -65,6 +65,14 @@ export function intersectScopes(a: readonly string[], b: readonly string[]): str
 }
 
 /**
+ * What is left of scopes to somebody whose own authority is `normal`: each scope that it satisfies, and of a pattern that it satisfies in
+ * part, that part. The very same list, in its own order, if nothing is lost.
+ */
+export function remainingScopes(scopes: readonly string[], normal: readonly string[]): readonly string[] {
+  return scopes.every((scope) => normalHolds(normal, scope)) ? scopes : intersectScopes(scopes, normal);
+}
+
+/**
  * holdsScope for scopes in normal form, O(log n): only the last scope that does not come after the required one can satisfy it, as the
  * normal form has nothing between `P*` and what it satisfies. Of scopes in no such order it may miss one, but never find too many.
  */

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { satisfies } from '../scopes/scope.js';
+import { holdsAll, holdsScope, intersectScopes } from '../scopes/scope-set.js';
 import {
+  authorizedRest,
   certificateScopes,
   createArtifactScope,
   type HeldRun,
@@ -161,6 +163,41 @@ describe('what holding a run entitles to', () => {
     const repeated = (count: number) => Array.from({ length: count }, () => 'ab'); // 5 characters each, and one
     expect(certificateScopes({ ...run, taskScopes: repeated(255) }).length).toBeGreaterThan(1);
     expect(certificateScopes({ ...run, taskScopes: repeated(256) })).toEqual([runRole(run)]);
+  });
+});
+
+describe('what a run is restricted to that was left with less', () => {
+  const few = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', '*'), minLength: 1, maxLength: 3 }), { maxLength: 5 });
+
+  it.each([
+    [['a', 'b'], ['a', 'b'], ['a'], ['a']],
+    [['a*'], ['a*'], ['ab', 'ac*', 'd'], ['ab', 'ac*']],
+    [
+      ['a', 'c'],
+      ['a', 'b'],
+      ['a', 'b'],
+      ['c', 'a'],
+    ],
+    [['a'], ['a'], [], []],
+  ])('%j of who had %j and has %j is %j', (asked, had, held, rest) => expect(authorizedRest(asked, had, held)).toEqual(rest));
+
+  it('is what it has of that, unless it asks for what it never had', () => {
+    fc.assert(
+      fc.property(few, few, few, (asked, had, given) => {
+        const held = intersectScopes(had, given);
+        const rest = authorizedRest(asked, had, held);
+        expect(holdsAll(held, rest)).toBe(holdsAll(had, asked));
+        expect(holdsAll(asked, rest)).toBe(true);
+        for (const one of held) expect(holdsScope(rest, one) || !holdsScope(asked, one)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('does not make its certificate longer than a proxy leaves room for', () => {
+    const definedScopes = Array.from({ length: 60 }, (_, index) => `scope:${index}`.padEnd(30, 'x'));
+    expect(certificateScopes({ ...RUN, taskScopes: ['a'], definedScopes })).toEqual([runRole(RUN)]);
+    expect(certificateScopes({ ...RUN, taskScopes: ['a'], definedScopes: ['a', 'b'] })).toEqual(runScopes({ ...RUN, taskScopes: ['a'] }));
   });
 });
 

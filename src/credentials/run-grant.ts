@@ -1,6 +1,7 @@
 import { satisfies } from '../scopes/scope.js';
+import { intersectScopes, unheldScopes } from '../scopes/scope-set.js';
 
-/** A run that a worker holds. `taskScopes` are task.scopes. */
+/** A run that a worker holds. `taskScopes` are task.scopes, or what is left of them. */
 export interface HeldRun {
   taskId: string;
   runId: number;
@@ -8,10 +9,12 @@ export interface HeldRun {
   workerId: string;
   takenUntil: Date;
   taskScopes: readonly string[];
+  /** task.scopes, where less is left of them. */
+  definedScopes?: readonly string[];
 }
 
 export type RunId = Pick<HeldRun, 'taskId' | 'runId'>;
-export type RunHolder = Omit<HeldRun, 'takenUntil' | 'taskScopes'>;
+export type RunHolder = Omit<HeldRun, 'takenUntil' | 'taskScopes' | 'definedScopes'>;
 
 /**
  * Characters of JSON that a certificate may spend on scopes. A Hawk header ends at 4 096; task.scopes must fit twice, because
@@ -23,7 +26,7 @@ const SCOPES_BUDGET = 1_280;
 export const QUEUE_ISSUER = 'static/leasehold/queue';
 
 /** The clientId of a run's credentials: who runs what, until when (in seconds, with the milliseconds as a fraction). */
-export function runClientId({ taskId, runId, workerGroup, workerId, takenUntil }: Omit<HeldRun, 'taskScopes'>): string {
+export function runClientId({ taskId, runId, workerGroup, workerId, takenUntil }: Omit<HeldRun, 'taskScopes' | 'definedScopes'>): string {
   return `task-client/${taskId}/${runId}/on/${workerGroup}/${workerId}/until/${takenUntil.getTime() / 1000}`;
 }
 
@@ -65,6 +68,22 @@ export function withoutWorkerIdentity(scopes: readonly string[], run: RunHolder)
   return scopes.map((scope) => (isWorkerIdentity(scope, run) ? runRole(run) : scope));
 }
 
+/**
+ * What credentials of a run are restricted to, where the run was left with less than it had: of each scope that it had, what is left. A
+ * proxy repeats task.scopes as authorizedScopes with every call, and all of them would be refused. What it never had stays, and is refused.
+ */
+export function authorizedRest(authorizedScopes: readonly string[], had: readonly string[], held: readonly string[]): string[] {
+  const never = unheldScopes(had, authorizedScopes);
+  const once = new Set(never);
+  return [
+    ...never,
+    ...intersectScopes(
+      authorizedScopes.filter((scope) => !once.has(scope)),
+      held,
+    ),
+  ];
+}
+
 /** Whether a scope lets its holder act as this worker, by name or by a pattern under `worker-id:`. */
 export function isWorkerIdentity(scope: string, { workerGroup, workerId }: Pick<HeldRun, 'workerGroup' | 'workerId'>): boolean {
   return ['assume:worker-id', 'queue:worker-id'].some(
@@ -75,7 +94,7 @@ export function isWorkerIdentity(scope: string, { workerGroup, workerId }: Pick<
 /** What the certificate lists: everything while that is short, otherwise only the role, which authentication expands to the same. */
 export function certificateScopes(run: Omit<HeldRun, 'takenUntil'>): string[] {
   const scopes = runScopes(run);
-  const repeated = run.taskScopes; // a proxy repeats them as they are, duplicates included
+  const repeated = run.definedScopes ?? run.taskScopes; // a proxy repeats them as they are, duplicates included
   return Math.max(jsonLength(scopes), jsonLength(repeated)) <= SCOPES_BUDGET ? scopes : [runRole(run)];
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { jest } from '@jest/globals';
 import { EventHistory } from '../src/service/events/event-history.js';
-import { EVENT_KINDS } from '../src/service/events/event-message.js';
+import { PUBLISHED_KINDS } from '../src/service/events/event-message.js';
 import { Logger } from '../src/service/http/logger.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { AmqpConsumer, isOf } from './support/amqp-consumer.js';
@@ -158,7 +158,7 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     const told = await reader.next(19);
     const sent = await everything.next(told.length, ({ key }) => key.includes(taskGroupId));
     expect(sent.map(({ kind, payload }) => [kind, payload])).toEqual(told.map(({ kind, data }) => [kind, data]));
-    expect(new Set(sent.map(({ kind }) => kind))).toEqual(new Set(EVENT_KINDS));
+    expect(new Set(sent.map(({ kind }) => kind))).toEqual(new Set(PUBLISHED_KINDS));
     const rest = `test.queue.sched.${taskGroupId}._`;
     expect(sent.filter(isOf(taskId)).map(({ kind, key }) => [kind, key])).toEqual([
       ['task-defined', `primary.${taskId}._._._.${rest}`],

@@ -1052,7 +1052,8 @@ export interface paths {
         put?: never;
         /**
          * Extend the lease of a run
-         * @description takenUntil never moves back. A worker that lost its lease is told so, and why (409).
+         * @description takenUntil never moves back. A worker that lost its lease is told so, and why (409). The credentials hold no more of
+         *     task.scopes than the creator of the task does now; what went stays away for the rest of the run, and is told by `task-scopes-reduced`.
          */
         post: operations["reclaimTask"];
         delete?: never;
@@ -1619,8 +1620,8 @@ export interface paths {
         /**
          * Follow the events of a task, a group, a task queue, or all
          * @description Server-sent events: `event` is the kind, `data` the message. Only what all given filters name is sent; the scope of
-         *     one of them suffices, and credentials of a run may follow their own task. Events of artifacts need `queue:list-artifacts:<taskId>`, or
-         *     `queue:list-artifacts:*` where no task is named. A stream of one task begins with `task-status`. `events-lost` says that events
+         *     one of them suffices, and credentials of a run may follow their own task. Events of artifacts need `queue:list-artifacts:<taskId>`, and
+         *     those of scopes `queue:get-task:<taskId>`, with `*` where no task is named. A stream of one task begins with `task-status`. `events-lost` says that events
          *     after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
          *     with their run; reconnect then.
          *
@@ -1634,6 +1635,7 @@ export interface paths {
          *     - `task-exception`: `TaskExceptionMessage`
          *     - `task-priority-changed`: `TaskPriorityChangedMessage`
          *     - `artifact-created`: `ArtifactCreatedMessage`
+         *     - `task-scopes-reduced`: `TaskScopesReducedMessage`
          *     - `task-group-resolved`: `TaskGroupResolvedMessage`
          *     - `task-group-sealed`: `TaskGroupSealedMessage`
          *     - `task-group-priority-changed`: `TaskGroupPriorityChangedMessage`
@@ -2964,6 +2966,20 @@ export interface components {
             /** @description 1 to 38 letters, digits, - or _ */
             workerId: string;
             artifact: components["schemas"]["MessageArtifact"];
+        };
+        TaskScopesReducedMessage: {
+            version: number;
+            /** @description As it was then */
+            status: components["schemas"]["TaskStatus"];
+            runId: number;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerGroup: string;
+            /** @description 1 to 38 letters, digits, - or _ */
+            workerId: string;
+            /** @description Scopes that the run does not hold any more, or not wholly: the first 16 KiB of them */
+            lost: string[];
+            /** @description How many these are in all */
+            lostCount: number;
         };
         TaskGroupResolvedMessage: {
             version: number;

@@ -17,6 +17,11 @@ export function number(text: string, least: number, most: number, unit: 'seconds
   );
 }
 
+export function flag(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new Error(`${JSON.stringify(text)} is neither true nor false; set one of them`);
+}
+
 export function oneOf(words: readonly string[]) {
   return (text: string): string => {
     if (words.includes(text)) return text;

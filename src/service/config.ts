@@ -5,6 +5,7 @@ import {
   databaseUrl,
   dataDir,
   endpoint,
+  flag,
   issuerUrl,
   masterKey,
   number,
@@ -63,6 +64,8 @@ export class Config {
   readonly claimPoll!: number;
   readonly deadlineDelay!: number;
   readonly sweepInterval!: number;
+  /** Whether runs lose the scopes that the creators of their tasks have lost. */
+  readonly rederiveScopes!: boolean;
   readonly maxTaskDeadlineDays!: number;
   readonly taskMaxDependencies!: number;
   /** Of a task's definition, in bytes. */
@@ -165,6 +168,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     claimPoll: seconds('CLAIM_POLL', 20, 0, 28), // the JS client gives up after 30 s
     deadlineDelay: seconds('DEADLINE_DELAY', 60, 0, DAY),
     sweepInterval: seconds('SWEEP_INTERVAL', 2, 0.05, 600),
+    rederiveScopes: attempt('REDERIVE_SCOPES', true, flag),
     maxTaskDeadlineDays: whole('MAX_TASK_DEADLINE_DAYS', 5, 1, 365),
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
     maxTaskSize: whole('MAX_TASK_SIZE', MEBIBYTE, 16 * 1024, 10 * MEBIBYTE), // a request may not be larger

@@ -60,7 +60,8 @@ const cycle = async (n: number) => {
   const soon = new Date(Date.now() + 3_600_000);
   const json = JSON.stringify({ payload: { command: ['true'], data: 'x'.repeat(1_200) } });
   const identity = ['wear/queue', `group-${n % 1_000}`, '-', 'none', 5];
-  if (PENDING === 0) await sql.query(insertTask, [`task-${n}`, json, Buffer.alloc(32), ['a:scope'], 5, soon, ...identity, soon, 0, 60]);
+  if (PENDING === 0)
+    await sql.query(insertTask, [`task-${n}`, json, Buffer.alloc(32), ['a:scope'], 5, soon, ...identity, soon, 0, 60, 'client', null]);
   const asked = performance.now();
   const claim = await claimOne();
   claims.push(performance.now() - asked);

@@ -1,5 +1,5 @@
 import { type ChannelModel, type ConsumeMessage, connect } from 'amqplib';
-import { EVENT_KINDS } from '../../src/service/events/event-message.js';
+import { PUBLISHED_KINDS } from '../../src/service/events/event-message.js';
 import { eventually } from './service-process.js';
 
 const PREFIX = 'exchange/taskcluster-queue/v1/';
@@ -33,7 +33,7 @@ export class AmqpConsumer {
     const channel = await connection.createChannel();
     channel.on('error', () => undefined);
     await channel.assertQueue(this.queue, { durable: true });
-    for (const kind of EVENT_KINDS) {
+    for (const kind of PUBLISHED_KINDS) {
       await channel.assertExchange(PREFIX + kind, 'topic', { durable: true });
       await channel.bindQueue(this.queue, PREFIX + kind, this.pattern);
     }

@@ -14,6 +14,7 @@ import { findTask } from '../../src/service/queue/sql/find-task.js';
 import { findUnsettled } from '../../src/service/queue/sql/find-unsettled.js';
 import { insertTask } from '../../src/service/queue/sql/insert-task.js';
 import { rearmDue } from '../../src/service/queue/sql/rearm-due.js';
+import { reduceRun } from '../../src/service/queue/sql/reduce-run.js';
 import { reportRuns } from '../../src/service/queue/sql/report-runs.js';
 import { resolveGroups } from '../../src/service/queue/sql/resolve-groups.js';
 import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
@@ -69,7 +70,12 @@ function create(count: number): Execution {
   const groups = times(count, (nth) => (nth % 2 ? groupAt(nth * 1000) : `new-group-${nth}`));
   const stored = [ids, each(DEFINITION), each(Buffer.alloc(32)), each('["scope"]'), each(5), each(inOneDay())];
   const task = [times(count, queueAt), groups, each('-'), each('none'), each(4), each(inOneDay())];
-  return { statement: createTasks, parameters: [...stored, ...task, DELAY], rows: count, looksAt: count * count }; // compared in memory
+  return {
+    statement: createTasks,
+    parameters: [...stored, ...task, DELAY, each('client'), each(null)],
+    rows: count,
+    looksAt: count * count,
+  }; // compared in memory
 }
 
 export function report(state: string, reason: string | null): Execution {
@@ -98,13 +104,14 @@ export const otherStatements = (): Execution[] => [...ofOneTask(), ...ofTheSweep
 
 function ofOneTask(): Execution[] {
   const definition = ['new', DEFINITION, Buffer.alloc(32), ['scope'], 5, inOneDay()];
-  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY];
+  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY, 'client', null];
   return [
     { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },
     { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY], rows: 1 },
     { statement: findRun, parameters: [running(1), 0], rows: 1 },
     { statement: extendClaim, parameters: [running(1), 0, LEASE], rows: 1 },
+    { statement: reduceRun, parameters: [running(1), 0, [], ['scope'], null], rows: 1 },
     { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },
     { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY], rows: 1 },
     {

@@ -76,6 +76,8 @@ const FILL = [
   `insert into task_group (task_group_id, scheduler_id) select distinct task_group_id, '-' from (${MADE}) as made`,
   `insert into past_run (task_id, run_id, state, reason_created, scheduled, resolved, reason_resolved)
    select task_id, 0, 'exception', 'scheduled', created, created, 'claim-expired' from (${MADE}) as made where place % 20 = 0`,
+  `insert into reduced_run (task_id, run_id, scopes)
+   select task_id, 0, '{scope}' from (${MADE}) as made where place % 20 = 19 and state = 'running'`,
   `insert into task_dependency (dependent_task_id, required_task_id, any_outcome, satisfied)
    select task_id, ${id(`${PLACES.unsettled.first} + (place - ${PLACES.unscheduled.first}) / ${DEPENDENTS}`)}, false, false
      from (${MADE}) as made where state = 'unscheduled'`,
@@ -89,7 +91,7 @@ const FILL = [
    select task_queue_id, 'group', 'worker-' || place, deadline from (${MADE}) as made where place % 100 = 0`,
 ];
 
-const TABLES = ['task', 'task_definition', 'task_group', 'past_run', 'task_dependency', 'event', 'worker'];
+const TABLES = ['task', 'task_definition', 'task_group', 'past_run', 'reduced_run', 'task_dependency', 'event', 'worker'];
 
 /** Vacuum comes when it is called. */
 export async function stopVacuum(pool: pg.Pool): Promise<void> {

@@ -1,6 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { Authenticator } from '../http/authenticator.js';
+import { Authority } from '../http/authority.js';
 import { AuthenticateService } from './authenticate.service.js';
+import { AuthorityService } from './authority.service.js';
 import { ClientsController } from './clients.controller.js';
 import { ClientsService } from './clients.service.js';
 import { KeysModule } from './keys/keys.module.js';
@@ -40,7 +42,9 @@ const TOKENS = [
     RequestAuthenticator,
     ...TOKENS,
     { provide: Authenticator, useExisting: RequestAuthenticator },
+    AuthorityService,
+    { provide: Authority, useExisting: AuthorityService },
   ],
-  exports: [Authenticator, KeysModule],
+  exports: [Authenticator, Authority, KeysModule],
 })
 export class AuthModule {}

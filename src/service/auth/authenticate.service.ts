@@ -4,6 +4,7 @@ import { CredentialError } from '../../credentials/credential-error.js';
 import { digestsEqual } from '../../credentials/hmac.js';
 import { LentCredentials } from '../../credentials/lent-credentials.js';
 import {
+  authorizedRest,
   createArtifactScope,
   ownRunScopes,
   parseRunClientId,
@@ -20,7 +21,7 @@ import { touchClient } from './client-table.js';
 import { type Directory, type Identity, identify, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
-import { findRun } from './sql/find-run.js';
+import { findRun, type RunRow } from './sql/find-run.js';
 
 const ANONYMOUS_MS = 15 * 60 * 1000;
 const TOUCH_MS = 6 * 60 * 60 * 1000;
@@ -104,19 +105,28 @@ export class AuthenticateService extends Authenticator {
     if (!holder) throw new CredentialError(`Client with clientId '${QUEUE_ISSUER}' not found`);
     identity.verifyMac();
     const own = ownRun?.taskId === holder.taskId && Number(ownRun.runId) === holder.runId;
-    const scopes =
-      own && authorizedScopes === undefined
-        ? [...ownRunScopes(holder), createArtifactScope(holder)]
-        : await this.runScopes(identity, holder, own);
-    return new Caller(clientId, scopes, expires, holder);
+    if (own && authorizedScopes === undefined) {
+      const { taskId, runId, workerGroup, workerId } = holder;
+      const scopes = [...ownRunScopes(holder), createArtifactScope(holder)];
+      return new Caller(clientId, scopes, expires, { taskId, runId, workerGroup, workerId, creator: null });
+    }
+    const run = await this.runOf(holder);
+    return new Caller(clientId, this.runScopes(identity, holder, run, own), expires, { ...holder, creator: run.creator });
   }
 
-  private async runScopes(identity: Identity, holder: RunHolder, own: boolean): Promise<readonly string[]> {
+  private async runOf(holder: RunHolder): Promise<RunRow> {
     const [run] = await this.sql.query(findRun, [holder.taskId, holder.runId]);
     this.authority.assertHeld(holder, run);
-    const asked = identity.authorizedScopes && withoutWorkerIdentity(identity.authorizedScopes, holder);
+    return run;
+  }
+
+  private runScopes(identity: Identity, holder: RunHolder, run: RunRow, own: boolean): readonly string[] {
+    const held = this.authority.held(holder, run.taskScopes);
+    const named = identity.authorizedScopes && withoutWorkerIdentity(identity.authorizedScopes, holder);
+    const authorizedScopes =
+      named && run.definedScopes ? authorizedRest(named, this.authority.held(holder, run.definedScopes), held) : named;
     const directory = { expand: (scopes: readonly string[]) => this.authority.expand(holder, scopes) };
-    const scopes = restrict({ ...identity, authorizedScopes: asked }, this.authority.held(holder, run.taskScopes), directory, ANONYMOUS);
+    const scopes = restrict({ ...identity, authorizedScopes }, held, directory, ANONYMOUS);
     // a signed URL outlives its run: that is what the grace is for
     return own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
   }

@@ -42,7 +42,7 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   private roles: RoleIndex = compileRoles([]);
   /** A refusal is remembered as well: it costs the most, and some of them anybody can ask for. */
   private expansions = new Map<string, string[] | ApiError>();
-  private version = '';
+  private loaded = '';
   private checkedAt = 0;
   private current: Promise<void> | undefined;
   private following: Promise<void> | undefined;
@@ -88,6 +88,11 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
         return this.refresh();
       });
     return this.following;
+  }
+
+  /** Of what is in memory: another one after each change of a client or a role. */
+  get version(): string {
+    return this.loaded;
   }
 
   client(clientId: string): Client | undefined {
@@ -140,7 +145,7 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     const news = await within(CHECK_MS, this.read());
     if (news) {
       this.load(news.clients, news.roles);
-      this.version = news.version;
+      this.loaded = news.version;
     }
     this.checkedAt = startedAt;
   }
@@ -148,7 +153,7 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   /** Changes nothing: given up, it may end after one that began later. */
   private async read(): Promise<{ version: string; clients: ClientRow[]; roles: RoleRow[] } | undefined> {
     const [row] = await this.sql.query(readAuthVersion);
-    if (!row || row.version === this.version) return undefined;
+    if (!row || row.version === this.loaded) return undefined;
     const [clients, roles] = await Promise.all([this.sql.query(listClients), this.sql.query(listRoles)]);
     return { version: row.version, clients, roles }; // the version first: at worst the rows are newer and are read once more
   }

@@ -15,7 +15,10 @@ const TASK_EVENTS = [
   'artifact-created',
 ] as const;
 const GROUP_EVENTS = ['task-group-resolved', 'task-group-sealed', 'task-group-priority-changed'] as const;
-export const EVENT_KINDS = [...TASK_EVENTS, ...GROUP_EVENTS] as const;
+/** Told in streams only: listeners of AMQP know the kinds of the wire protocol. */
+const STREAM_EVENTS = ['task-scopes-reduced'] as const;
+export const PUBLISHED_KINDS = [...TASK_EVENTS, ...GROUP_EVENTS] as const;
+export const EVENT_KINDS = [...PUBLISHED_KINDS, ...STREAM_EVENTS] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** What an event says, in the shape of the wire protocol's messages; and of whom it is. */
@@ -61,6 +64,7 @@ function taskPart(kind: EventKind, run: TaskRun | undefined, { tags, detail, ran
   if (kind === 'task-priority-changed') return { oldPriority: priorityOf(detail?.formerRank as number), newPriority: priorityOf(rank) };
   const held = run ? heldPart(kind, run) : {};
   if (kind === 'artifact-created') return { ...held, artifact: detail?.artifact };
+  if (kind === 'task-scopes-reduced') return { ...held, lost: detail?.lost, lostCount: detail?.lostCount };
   return { ...held, task: { tags: tags ?? {} } };
 }
 

@@ -23,6 +23,9 @@ const BY_GROUP = 'queue:list-task-group:<taskGroupId>';
 const BY_QUEUE: ScopeTemplate = { AllOf: ['queue:pending-list:<taskQueueId>', 'queue:claimed-list:<taskQueueId>', 'queue:status:*'] };
 const BY_NOTHING: ScopeTemplate = { AllOf: ['queue:status:*', 'queue:list-task-group:*'] };
 
+/** What the list of a task's artifacts says, and its definition, is for who may read those. */
+const GUARDED = { 'artifact-created': 'queue:list-artifacts', 'task-scopes-reduced': 'queue:get-task' };
+
 const KINDS = Object.entries(MESSAGES).map(([kind, { name }]) => `- \`${kind}\`: \`${name}\``);
 
 const LONGEST_MS = 15 * 60 * 1000; // what a client may see is looked at again when it reconnects, which it does by itself
@@ -55,8 +58,8 @@ export class EventsController {
   @Operation({
     summary: 'Follow the events of a task, a group, a task queue, or all',
     description: `Server-sent events: \`event\` is the kind, \`data\` the message. Only what all given filters name is sent; the scope of
-one of them suffices, and credentials of a run may follow their own task. Events of artifacts need \`queue:list-artifacts:<taskId>\`, or
-\`queue:list-artifacts:*\` where no task is named. A stream of one task begins with \`task-status\`. \`events-lost\` says that events
+one of them suffices, and credentials of a run may follow their own task. Events of artifacts need \`queue:list-artifacts:<taskId>\`, and
+those of scopes \`queue:get-task:<taskId>\`, with \`*\` where no task is named. A stream of one task begins with \`task-status\`. \`events-lost\` says that events
 after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
 with their run; reconnect then.
 
@@ -117,13 +120,16 @@ function authorize(
   caller.require({ AnyOf: ways }, given);
 }
 
-/** Throws InsufficientScopes where events of artifacts are asked for by name; otherwise they are left out. */
+/** Throws InsufficientScopes where events that take a scope of their own are asked for by name; otherwise they are left out. */
 function kindsFor(caller: Caller, taskId: string | undefined, kind: string | undefined): ReadonlySet<EventKind> {
   const kinds = new Set((kind?.split(',') ?? EVENT_KINDS) as EventKind[]);
-  const artifacts = `queue:list-artifacts:${taskId ?? '*'}`;
-  if (!kinds.has('artifact-created') || caller.holds(artifacts)) return kinds;
-  if (kind !== undefined) throw caller.lacks(artifacts);
-  kinds.delete('artifact-created');
+  for (const [guarded, scope] of Object.entries(GUARDED) as [EventKind, string][]) {
+    const required = `${scope}:${taskId ?? '*'}`;
+    const isOwn = guarded === 'task-scopes-reduced' && taskId !== undefined && caller.run?.taskId === taskId;
+    if (!kinds.has(guarded) || isOwn || caller.holds(required)) continue;
+    if (kind !== undefined) throw caller.lacks(required);
+    kinds.delete(guarded);
+  }
   return kinds;
 }
 

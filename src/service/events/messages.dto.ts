@@ -1,5 +1,5 @@
 import { ARTIFACT_NAME, SLUGID, WORKER_PART } from '../http/identifiers.js';
-import { Integer, Nested, OneOf, Text, TextMap, Timestamp } from '../http/shape.js';
+import { Integer, Nested, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
 import { PRIORITIES, type Priority } from '../queue/priority.js';
 import { TaskStatus } from '../queue/task.dto.js';
 import type { EventKind } from './event-message.js';
@@ -91,6 +91,23 @@ class ArtifactCreatedMessage extends TaskStatusMessage {
   artifact!: MessageArtifact;
 }
 
+class TaskScopesReducedMessage extends TaskStatusMessage {
+  @Integer(RUN_ID)
+  runId!: number;
+
+  @Text({ rule: WORKER_PART })
+  workerGroup!: string;
+
+  @Text({ rule: WORKER_PART })
+  workerId!: string;
+
+  @Scopes({ description: 'Scopes that the run does not hold any more, or not wholly: the first 16 KiB of them' })
+  lost!: string[];
+
+  @Integer({ minimum: 1, description: 'How many these are in all' })
+  lostCount!: number;
+}
+
 class TaskGroupMessage extends VersionedMessage {
   @Text({ rule: SLUGID })
   taskGroupId!: string;
@@ -136,6 +153,7 @@ export const MESSAGES: Readonly<Record<EventKind | 'task-status' | 'events-lost'
   'task-exception': TaskExceptionMessage,
   'task-priority-changed': TaskPriorityChangedMessage,
   'artifact-created': ArtifactCreatedMessage,
+  'task-scopes-reduced': TaskScopesReducedMessage,
   'task-group-resolved': TaskGroupResolvedMessage,
   'task-group-sealed': TaskGroupSealedMessage,
   'task-group-priority-changed': TaskGroupPriorityChangedMessage,

@@ -1,3 +1,4 @@
+import { QUEUE_ISSUER } from '../../credentials/run-grant.js';
 import {
   isSatisfiedByNormal,
   missingScopes,
@@ -21,6 +22,16 @@ export interface CallerRun {
   /** Who runs it. */
   workerGroup: string;
   workerId: string;
+  /** The client on whose authority its task was created; null: nobody knows, or it was not looked up. */
+  creator: string | null;
+}
+
+/** On whose authority a task is created. */
+export interface Creator {
+  /** A permanent client; '' is a caller without credentials; null: nobody knows. */
+  clientId: string | null;
+  /** `<taskId>/<runId>` of the run that created it, if one did. */
+  run: string | null;
 }
 
 /** Who makes this request, verified. `clientId` is undefined for a caller without credentials. */
@@ -40,6 +51,16 @@ export class Caller {
   /** On which it takes what all callers share: see Quota. */
   get account(): string {
     return accountOf(this.issuer, this.run !== undefined);
+  }
+
+  /**
+   * The permanent client behind these credentials, whatever they are called and however soon they end: tasks outlive them. What a run
+   * creates is on the authority of its own task, so a chain of decision tasks has one root. Who holds credentials of one artifact is
+   * nobody in particular.
+   */
+  get creator(): Creator {
+    if (this.run) return { clientId: this.run.creator, run: `${this.run.taskId}/${this.run.runId}` };
+    return { clientId: this.issuer === undefined || this.issuer === QUEUE_ISSUER ? '' : this.issuer, run: null };
   }
 
   holds(expression: ScopeExpression): boolean {

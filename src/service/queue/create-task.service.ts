@@ -20,6 +20,7 @@ import {
   assertSame,
   assertTakes,
   authorizedDefinition,
+  creatorColumns,
   definitionColumns,
   dependenciesOf,
   identityColumns,
@@ -55,7 +56,7 @@ export class CreateTaskService {
 
   /** Creates the task. The same definition again answers its status; another one under the same id, or a sealed group, is a conflict. */
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
-    const task = newTask(taskId, authorizedDefinition(taskId, request, caller), this.config);
+    const task = newTask(taskId, authorizedDefinition(taskId, request, caller), caller.creator, this.config);
     const isSmall = task.definition.dependencies.length === 0 && task.json.length <= LARGEST_IN_COMPANY;
     const row = (isSmall && (await this.insertInCompany(task, caller.account))) || (await this.insert(task));
     if (row.state === 'pending') this.desk.announce(row.taskQueueId);
@@ -74,7 +75,7 @@ export class CreateTaskService {
 
   private companyOf(account: string): LaneOptions<NewTask, TaskRow> {
     return {
-      together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay]),
+      together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay, ...creatorColumns(tasks)]),
       alone: (task) => this.turns.take(account, () => this.insert(task)),
     };
   }
@@ -130,10 +131,11 @@ export class CreateTaskService {
     });
   }
 
-  private columns({ taskId, definition, digest, json }: NewTask, unsatisfied: number): unknown[] {
+  private columns({ taskId, definition, digest, json, creator }: NewTask, unsatisfied: number): unknown[] {
     const { scopes, retries, expires, taskQueueId, taskGroupId, schedulerId, projectId, priority, deadline } = definition;
     const identity = [taskQueueId, taskGroupId, schedulerId, projectId, rankOf(priority)];
-    return [taskId, json, digest, scopes, retries, expires, ...identity, deadline, unsatisfied, this.config.deadlineDelay];
+    const times = [deadline, unsatisfied, this.config.deadlineDelay];
+    return [taskId, json, digest, scopes, retries, expires, ...identity, ...times, creator.clientId, creator.run];
   }
 
   /** The task, if it is known already by this definition; never asked within a transaction, which would take two connections. */

@@ -19,6 +19,7 @@ import { checkBatch, type NumberedTask, refusedAs } from './task-batch.js';
 import {
   assertSame,
   assertTakes,
+  creatorColumns,
   definitionColumns,
   dependenciesOf,
   identityColumns,
@@ -127,7 +128,9 @@ async function joinGroups(batch: NumberedTask[], runner: Runner): Promise<void> 
 
 /** Stores the definitions that are new and answers the ids that are not. Throws RequestConflict if one has another definition. */
 async function takeIds(batch: NumberedTask[], runner: Runner): Promise<Set<string>> {
-  const taken = new Set((await runner.query(insertDefinitions, definitionColumns(batch))).map(({ taskId }) => taskId));
+  const taken = new Set(
+    (await runner.query(insertDefinitions, [...definitionColumns(batch), ...creatorColumns(batch)])).map(({ taskId }) => taskId),
+  );
   const known = batch.filter(({ taskId }) => !taken.has(taskId));
   if (known.length === 0) return new Set();
   const digests = await runner.query(findDigests, [known.map(({ taskId }) => taskId)]);

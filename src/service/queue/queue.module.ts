@@ -6,6 +6,7 @@ import { ClaimWorkService } from './claims/claim-work.service.js';
 import { LeaseRuns } from './claims/lease-runs.service.js';
 import { LendCredentials } from './claims/lend-credentials.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
+import { RederiveScopes } from './claims/rederive-scopes.js';
 import { ControlTaskService } from './control-task.service.js';
 import { CreateTaskService } from './create-task.service.js';
 import { CreateTasksService } from './create-tasks.service.js';
@@ -45,6 +46,7 @@ import { TasksController } from './tasks.controller.js';
     ClaimTaskService,
     ReclaimTaskService,
     LendCredentials,
+    RederiveScopes,
     RunReports,
     ResolveRunService,
     SettleService,

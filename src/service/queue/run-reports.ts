@@ -5,6 +5,7 @@ import { Sql } from '../postgres/sql.js';
 import { Lane } from './lane.js';
 import type { ReasonResolved } from './run-state.js';
 import { extendClaim } from './sql/extend-claim.js';
+import type { GrantRow } from './sql/grant-columns.js';
 import { reportRuns } from './sql/report-runs.js';
 import { resolveRun } from './sql/resolve-run.js';
 import type { TaskRow } from './sql/task-columns.js';
@@ -22,7 +23,7 @@ interface Report {
   end?: End;
 }
 
-type Reported = TaskRow & { scopes?: string[] | null };
+type Reported = TaskRow & { [Column in keyof GrantRow]?: GrantRow[Column] | null };
 
 /**
  * What workers say of the runs that they hold. One lane for both kinds: with eight workers, one for each took 1.5 statements a cycle
@@ -50,9 +51,9 @@ export class RunReports {
     private readonly config: Config,
   ) {}
 
-  /** Extends the lease; the task with its scopes, or nothing if the run is not held any more. */
-  async goesOn(taskId: string, runId: number): Promise<(TaskRow & { scopes: string[] }) | undefined> {
-    return (await this.lane.ask({ taskId, runId })) as (TaskRow & { scopes: string[] }) | undefined; // a run that goes on has them
+  /** Extends the lease; the task with what decides about its scopes, or nothing if the run is not held any more. */
+  async goesOn(taskId: string, runId: number): Promise<(TaskRow & GrantRow) | undefined> {
+    return (await this.lane.ask({ taskId, runId })) as (TaskRow & GrantRow) | undefined; // a run that goes on has it
   }
 
   /** Ends the run; the task as it is then, or nothing if the run was not held any more. */

@@ -95,7 +95,8 @@ export class RunsController {
   @RequireScopes('queue:reclaim-task:<taskId>/<runId>')
   @Operation({
     summary: 'Extend the lease of a run',
-    description: 'takenUntil never moves back. A worker that lost its lease is told so, and why (409).',
+    description: `takenUntil never moves back. A worker that lost its lease is told so, and why (409). The credentials hold no more of
+task.scopes than the creator of the task does now; what went stays away for the rest of the run, and is told by \`task-scopes-reduced\`.`,
     response: TaskReclaim,
     errors: GONE_OR_CHANGED,
   })

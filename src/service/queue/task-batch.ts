@@ -21,7 +21,7 @@ export function* checkBatch(tasks: CreateTasksRequest['tasks'], caller: Caller, 
   refuseTwice(tasks);
   const batch: NumberedTask[] = [];
   for (const [index, definition] of definitions.entries()) {
-    batch.push({ index, ...refusedAs(index, () => newTask(tasks[index]!.taskId, definition, limits)) });
+    batch.push({ index, ...refusedAs(index, () => newTask(tasks[index]!.taskId, definition, caller.creator, limits)) });
     yield;
   }
   refuseEdges(batch);

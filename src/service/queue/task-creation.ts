@@ -1,7 +1,7 @@
 import type { ScopeTemplate } from '../../scopes/scope-expression.js';
 import type { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
-import type { Caller } from '../http/caller.js';
+import type { Caller, Creator } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { atLeast, rankOf } from './priority.js';
 import type { TaskState } from './run-state.js';
@@ -26,6 +26,7 @@ export interface NewTask {
   digest: Buffer;
   /** The definition as it is stored. */
   json: string;
+  creator: Creator;
 }
 
 /** What a dependent must know of a task: under its lock, or because we create it ourselves. */
@@ -53,7 +54,7 @@ export function authorizedDefinition(taskId: string, request: CreateTaskRequest,
 export type Limits = Pick<Config, 'taskMaxDependencies' | 'maxTaskDeadlineDays' | 'maxTaskSize'>;
 
 /** Throws InputError or InputTooLarge for what would be a mistake now, whatever is stored. */
-export function newTask(taskId: string, definition: StoredDefinition, limits: Limits): NewTask {
+export function newTask(taskId: string, definition: StoredDefinition, creator: Creator, limits: Limits): NewTask {
   const { scopes, dependencies } = definition;
   assertNoDoubleStar(scopes);
   if (dependencies.length > limits.taskMaxDependencies) {
@@ -65,7 +66,7 @@ export function newTask(taskId: string, definition: StoredDefinition, limits: Li
   assertTimely(definition, Date.now(), limits.maxTaskDeadlineDays);
   const json = JSON.stringify(definition);
   assertSmall(json, limits.maxTaskSize);
-  return { taskId, definition, digest: digestOf(definition), json };
+  return { taskId, definition, digest: digestOf(definition), json, creator };
 }
 
 /** Throws InputTooLarge for what would fill the heap once a few read it at once: parsed, JSON can take 25 times its bytes. */
@@ -135,6 +136,11 @@ export function definitionColumns(tasks: readonly NewTask[]): unknown[] {
     of(({ definition }) => definition.retries),
     of(({ definition }) => definition.expires),
   ];
+}
+
+/** Of new tasks, a list for each: the client that is behind it, the run that created it. */
+export function creatorColumns(tasks: readonly NewTask[]): unknown[] {
+  return [tasks.map(({ creator }) => creator.clientId), tasks.map(({ creator }) => creator.run)];
 }
 
 /** Of new tasks, a list for each: task queue, group, scheduler, project, rank. */

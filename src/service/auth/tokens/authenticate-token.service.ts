@@ -46,7 +46,7 @@ export class AuthenticateTokenService {
     const held = await this.tokens.find(claims);
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
-    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), held.holder);
+    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), { ...held.holder, creator: held.run.creator });
   }
 
   private scopesOf(held: HeldToken, ownRun: RunName | undefined): readonly string[] {

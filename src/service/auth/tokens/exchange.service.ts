@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../../credentials/credential-error.js';
 import type { Proof } from '../../../credentials/dpop.js';
-import { isWorkerIdentity, runRole, runStanding, whyRunIsOver } from '../../../credentials/run-grant.js';
+import { isWorkerIdentity, type RunHolder, runRole, runStanding, whyRunIsOver } from '../../../credentials/run-grant.js';
 import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
 import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
-import type { CallerRun } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { AuthenticateService } from '../authenticate.service.js';
 import { RunAuthority } from '../run-authority.js';
@@ -30,7 +29,7 @@ const SHOWN = 10;
 
 /** Whom a token is asked for, and by what. */
 interface Grantor {
-  run: CallerRun;
+  run: RunHolder;
   /** All that it may hand on, expanded. */
   scopes: readonly string[];
   /** It came with a token, which is bound to this key, if to any. */

@@ -1,12 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { runClientId } from '../../../credentials/run-grant.js';
+import { type RunHolder, runClientId } from '../../../credentials/run-grant.js';
 import { slugid } from '../../../credentials/slugid.js';
 import { statusReference } from '../../../credentials/status-list.js';
 import { subjectOf, type TaskClaims, type TaskTokenType } from '../../../credentials/task-claims.js';
 import { joinScopes, signTaskToken } from '../../../credentials/task-token.js';
 import { TokenError } from '../../../credentials/token-error.js';
 import { Config } from '../../config.js';
-import type { CallerRun } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
@@ -18,7 +17,7 @@ const MOST_OF_A_RUN = 1_000;
 /** What a token is to be; everything in it was authorized. */
 export interface TokenWish {
   type: TaskTokenType;
-  run: CallerRun;
+  run: RunHolder;
   audience: string;
   scopes: readonly string[];
   /** The key that it is bound to. */

@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { Config } from '../../config.js';
 import { Logger } from '../../http/logger.js';
 import { type Runner, Sql } from '../../postgres/sql.js';
-import { EVENT_KINDS, messageOf } from '../event-message.js';
+import { EVENT_KINDS, messageOf, PUBLISHED_KINDS } from '../event-message.js';
 import { positionOf, readPage } from '../read-page.js';
 import { beginReading, type ReaderRow } from '../sql/begin-reading.js';
 import { moveReader } from '../sql/move-reader.js';
@@ -109,10 +109,11 @@ export class AmqpPublisher implements OnApplicationBootstrap, OnModuleDestroy {
     return last;
   }
 
-  /** Undefined for what cannot be told: a newer version, which runs beside this one, may write kinds that are unknown here. */
+  /** Undefined for what is only told in streams, and for what cannot be told: a newer version, which runs beside this one, may write kinds that are unknown here. */
   private messageFrom(row: EventRow): AmqpMessage | undefined {
     try {
       if (!(EVENT_KINDS as readonly string[]).includes(row.kind)) throw new Error(`unknown kind of event: ${row.kind}`);
+      if (!(PUBLISHED_KINDS as readonly string[]).includes(row.kind)) return undefined;
       const message = messageOf(row);
       const content = Buffer.from(JSON.stringify(message.payload));
       return { exchange: exchangeOf(message.kind), routingKey: routingKeyOf(message), cc: ccOf(message), content };

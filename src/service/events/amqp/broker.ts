@@ -1,5 +1,5 @@
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
-import { EVENT_KINDS } from '../event-message.js';
+import { PUBLISHED_KINDS } from '../event-message.js';
 import { exchangeOf } from './routing-key.js';
 
 export interface AmqpMessage {
@@ -78,7 +78,7 @@ export class Broker {
     this.channel = await this.connection.createConfirmChannel();
     this.channel.on('error', (error) => this.fail(error));
     this.channel.on('close', () => this.fail(new Error('the channel was closed')));
-    for (const kind of EVENT_KINDS)
+    for (const kind of PUBLISHED_KINDS)
       await this.channel.assertExchange(exchangeOf(kind), 'topic', { durable: true, internal: false, autoDelete: false });
   }
 

@@ -38,6 +38,6 @@ export class ClaimTaskService {
     if (!row) [row] = await this.sql.query(claimRun, claim);
     if (!row) throw refusalOf((await this.tasks.find(taskId)) ?? task, runId, 'claimed');
     this.sightings.saw(task.taskQueueId, { workerGroup, workerId }, [{ taskId, runId }], 5);
-    return { ...this.credentials.lend(row), task: withRank(row.definition, row.rank) };
+    return { ...(await this.credentials.lend(row)), task: withRank(row.definition, row.rank) };
   }
 }

@@ -5,7 +5,7 @@ import { Config } from '../../config.js';
 import { Sightings } from '../../fleet/sightings.js';
 import type { Caller } from '../../http/caller.js';
 import { Quota } from '../../http/quota.js';
-import type { ClaimWorkRequest, ClaimWorkResponse } from '../task.dto.js';
+import type { ClaimWorkRequest, ClaimWorkResponse, TaskClaim } from '../task.dto.js';
 import { withRank } from '../task-definition.js';
 import { ClaimDesk } from './claim-desk.js';
 import { LendCredentials } from './lend-credentials.js';
@@ -41,7 +41,9 @@ export class ClaimWorkService {
     const claim = this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, answer);
     const rows = await claim.finally(leave);
     this.sightings.saw(taskQueueId, worker, rows);
-    return { tasks: rows.map((row) => ({ ...this.credentials.lend(row), task: withRank(row.definition, row.rank) })) };
+    const claims: TaskClaim[] = [];
+    for (const row of rows) claims.push({ ...(await this.credentials.lend(row)), task: withRank(row.definition, row.rank) });
+    return { tasks: claims };
   }
 }
 

@@ -4,9 +4,9 @@ import { mintRunCredentials } from '../../../credentials/mint.js';
 import { QUEUE_ISSUER } from '../../../credentials/run-grant.js';
 import { Config } from '../../config.js';
 import { Keys } from '../../keys.js';
-import type { TaskRow } from '../sql/task-columns.js';
 import type { TaskReclaim } from '../task.dto.js';
 import { statusOf } from '../task-status.js';
+import { type LeasedRun, RederiveScopes } from './rederive-scopes.js';
 
 /** What a worker is told of a run it holds, with fresh credentials of just that run. */
 @Injectable()
@@ -15,12 +15,15 @@ export class LendCredentials {
     private readonly config: Config,
     private readonly keys: Keys,
     private readonly lent: LentCredentials,
+    private readonly rederive: RederiveScopes,
   ) {}
 
-  lend(row: TaskRow & { scopes: string[] }): TaskReclaim {
+  /** Not more than what its creator still holds of task.scopes. */
+  async lend(row: LeasedRun): Promise<TaskReclaim> {
     const { taskId, runId, workerGroup, workerId, takenUntil, fence } = row;
     if (runId === null || workerGroup === null || workerId === null || takenUntil === null) throw new Error(`task ${taskId} is not held`);
-    const run = { taskId, runId, workerGroup, workerId, takenUntil, taskScopes: row.scopes };
+    const taskScopes = await this.rederive.of(row);
+    const run = { taskId, runId, workerGroup, workerId, takenUntil, taskScopes, definedScopes: row.definedScopes };
     const issuer = { clientId: QUEUE_ISSUER, accessToken: this.keys.issuer };
     return {
       status: statusOf(row),

@@ -21,6 +21,6 @@ export class ReclaimTaskService {
     if (!row) throw refusalOf(await this.tasks.get(taskId), runId, 'reclaimed');
     const { taskQueueId, workerGroup, workerId } = row;
     if (workerGroup !== null && workerId !== null) this.sightings.saw(taskQueueId, { workerGroup, workerId }, []);
-    return this.credentials.lend(row);
+    return await this.credentials.lend(row);
   }
 }

@@ -1,6 +1,7 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import type { ClaimedRow } from './claim-runs.js';
+import { GRANT_COLUMNS } from './grant-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 /**
@@ -26,6 +27,6 @@ with claimed as (
 ), recorded as (
   ${recordEvent('claimed')}
 )
-select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, task_definition.scopes
+select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from task join task_definition using (task_id)`,
 );

@@ -1,4 +1,5 @@
 import { statement } from '../../postgres/sql.js';
+import { GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 /**
@@ -7,7 +8,7 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
  * the planner, which otherwise may prefer that index to the primary key.
  * $1 task_id, $2 run_id, $3 lease in seconds
  */
-export const extendClaim = statement<TaskRow & { scopes: string[] }>(
+export const extendClaim = statement<TaskRow & GrantRow>(
   'extend-claim',
   `
 with task as (
@@ -16,6 +17,6 @@ with task as (
    where task_id = $1 and run_id = $2 and state::text = 'running' and taken_until > now() and deadline > now()
   returning *
 )
-select ${TASK_COLUMNS}, task_definition.scopes
+select ${TASK_COLUMNS}, ${GRANT_COLUMNS}
   from task join task_definition using (task_id)`,
 );

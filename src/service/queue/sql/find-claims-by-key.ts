@@ -1,5 +1,6 @@
 import { statement } from '../../postgres/sql.js';
 import type { ClaimedRow } from './claim-runs.js';
+import { GRANT_COLUMNS } from './grant-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 export interface HeldRow extends ClaimedRow {
@@ -17,12 +18,12 @@ const MOST_OF_KEY = 256;
 export const findClaimsByKey = statement<HeldRow>(
   'find-claims-by-key',
   `
-select ${TASK_COLUMNS}, (asked.nth - 1)::integer as asked, task_definition.definition::text as definition, task_definition.scopes
+select ${TASK_COLUMNS}, (asked.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from unnest($1::bytea[]) with ordinality as asked (claim_key, nth),
        lateral (select * from task
                  where claim_key between asked.claim_key and asked.claim_key and state::text = 'running' and taken_until > now()
                  order by claim_key
                  limit ${MOST_OF_KEY}) as task,
-       lateral (select definition, scopes from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
+       lateral (select definition, scopes, creator, creator_run from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by asked.nth, task.rank, task.scheduled, task.task_id`,
 );

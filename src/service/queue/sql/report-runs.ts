@@ -1,5 +1,6 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
+import { GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 /**
@@ -8,9 +9,9 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
  * began, is passed over like one whose lease is lost, and extend-claim or resolve-run is to be asked about it.
  * A lease is extended in place: no column of an index changes then, though the text sets some.
  * `between` and `order by` leave but the primary key: planned for a table of one row, any index with a task_id would do for `=`.
- * $1 task_ids, $2 run_ids, $3 states, $4 reasons_resolved, $5 lease in seconds. `scopes` are those of a run that goes on.
+ * $1 task_ids, $2 run_ids, $3 states, $4 reasons_resolved, $5 lease in seconds. What decides about its scopes is there of a run that goes on.
  */
-export const reportRuns = statement<TaskRow & { scopes: string[] | null }>(
+export const reportRuns = statement<TaskRow & { [Column in keyof GrantRow]: GrantRow[Column] | null }>(
   'report-runs',
   `
 with held as materialized (
@@ -37,7 +38,10 @@ with held as materialized (
 ), recorded as (
   ${recordEvent(`task where state <> 'running'`)}
 )
-select ${TASK_COLUMNS},
-       case state when 'running' then (select scopes from task_definition where task_definition.task_id = task.task_id limit 1) end as scopes
-  from task`,
+select ${TASK_COLUMNS}, lent.*
+  from task
+       left join lateral (select ${GRANT_COLUMNS}
+                            from task_definition
+                           where task_definition.task_id = task.task_id and task.state = 'running'
+                           limit 1) as lent on true`,
 );

@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { unheldScopes } from '../../../scopes/scope-set.js';
+import { Config } from '../../config.js';
+import { Authority, type Grant } from '../../http/authority.js';
+import { Sql } from '../../postgres/sql.js';
+import { findGrant } from '../sql/find-grant.js';
+import type { GrantRow } from '../sql/grant-columns.js';
+import { reduceRun } from '../sql/reduce-run.js';
+import type { TaskRow } from '../sql/task-columns.js';
+
+/** A run that was just leased, or its lease extended. */
+export type LeasedRun = TaskRow & GrantRow;
+
+/** Characters of scopes that one event tells: as many as it may have of tags. */
+const MOST_TOLD = 16_384;
+
+/** Two replicas reduce one run at once, each by what it knows of the creator. The one that comes second reads what the other left. */
+const MOST_TRIES = 5;
+
+/**
+ * Takes from a run what the creator of its task does not hold any more, whenever it is lent credentials. What was taken stays taken while
+ * the run lasts; the next run of the task begins with task.scopes again.
+ */
+@Injectable()
+export class RederiveScopes {
+  constructor(
+    private readonly sql: Sql,
+    private readonly authority: Authority,
+    private readonly config: Config,
+  ) {}
+
+  /** The scopes that the run may be lent as its task. Without a statement while its creator holds all that it has. */
+  async of(row: LeasedRun): Promise<readonly string[]> {
+    const grant = this.config.rederiveScopes ? grantOf(row) : undefined;
+    return !grant || this.authority.covers(grant) ? scopesOf(row) : this.reduce(row, grant, 1);
+  }
+
+  private async reduce(row: GrantRow, grant: Grant, tries: number): Promise<readonly string[]> {
+    const scopes = await this.authority.remaining(grant);
+    if (scopes === grant.scopes) return scopes;
+    const detail = JSON.stringify({ runId: grant.runId, ...lossOf(grant.scopes, scopes) });
+    const written = await this.sql.query(reduceRun, [grant.taskId, grant.runId, scopes, row.leftScopes, detail]);
+    if (written.length > 0 || tries === MOST_TRIES) return scopes;
+    const [known] = await this.sql.query(findGrant, [grant.taskId, grant.runId]);
+    return known ? this.reduce(known, { ...grant, scopes: scopesOf(known) }, tries + 1) : scopes;
+  }
+}
+
+function scopesOf({ leftScopes, definedScopes }: GrantRow): readonly string[] {
+  return leftScopes ?? definedScopes;
+}
+
+/** Undefined where nobody knows the creator: the task is older than that it was written down. */
+function grantOf(row: LeasedRun): Grant | undefined {
+  const { taskId, runId, creator, creatorRun } = row;
+  return creator === null || runId === null ? undefined : { taskId, runId, scopes: scopesOf(row), creator, creatorRun };
+}
+
+/** What an event tells: how many scopes are not held any more, or not wholly, and the first of them. */
+function lossOf(before: readonly string[], after: readonly string[]): { lost: string[]; lostCount: number } {
+  const lost = unheldScopes(after, before);
+  let told = 0;
+  const beyond = lost.findIndex((scope) => {
+    told += scope.length;
+    return told > MOST_TOLD;
+  });
+  return { lost: beyond < 0 ? lost : lost.slice(0, beyond), lostCount: lost.length };
+}

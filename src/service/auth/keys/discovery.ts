@@ -6,8 +6,12 @@ const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 /** What a proof of possession may be signed by (RFC 9449). */
 const PROOF_ALGS = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
 
-/** Of ours; Hawk is in no registry of OAuth, and it is what a run's own credentials sign with. */
-const AUTHENTICATION = ['hawk'];
+/** Hawk is in no registry of OAuth, and it is what a run's own credentials sign with; a token in the form needs none beside it. */
+const OF_RUNS = ['hawk', 'none'];
+/** A resource server may also send a client id and its access token, as it is used to. */
+const OF_SERVERS = ['client_secret_basic', 'hawk'];
+
+const CLAIMS = ['aud', 'exp', 'fence', 'group', 'iat', 'iss', 'jti', 'nbf', 'project', 'run', 'sub', 'task', 'task_queue', 'worker'];
 
 /**
  * What verifiers and clients need to know of this issuer, for OpenID Connect Discovery and RFC 8414 alike. There is no endpoint that
@@ -24,10 +28,10 @@ export function metadata(issuer: string): MetadataResponse {
     response_types_supported: ['id_token'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...SIGNING_ALGS],
-    token_endpoint_auth_methods_supported: AUTHENTICATION,
-    introspection_endpoint_auth_methods_supported: AUTHENTICATION,
-    revocation_endpoint_auth_methods_supported: AUTHENTICATION,
+    token_endpoint_auth_methods_supported: OF_RUNS,
+    introspection_endpoint_auth_methods_supported: OF_SERVERS,
+    revocation_endpoint_auth_methods_supported: OF_SERVERS,
     dpop_signing_alg_values_supported: PROOF_ALGS,
-    claims_supported: ['aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'sub'],
+    claims_supported: CLAIMS,
   };
 }

@@ -165,6 +165,8 @@ it('a task that no notification told of is found within two seconds', async () =
   expect(at - began).toBeLessThan(2_000);
 });
 
+const WISH = { worker: { workerGroup: 'g', workerId: 'w' }, wanted: 1, key: undefined, actor: undefined };
+
 it('queues of whatever names are remembered up to a bound, and who waits is not forgotten for them', async () => {
   const replica = await test.replica();
   const desk = replica.service.app.get(ClaimDesk);
@@ -174,7 +176,7 @@ it('queues of whatever names are remembered up to a bound, and who waits is not 
   const gone = new Socket().destroy();
   let most = 0;
   for (let n = 0; n < 25_000; n++) {
-    await desk.claim(`made-up/queue-${n}`, { workerGroup: 'g', workerId: 'w' }, 1, undefined, 20_000, answerTo(gone));
+    await desk.claim(`made-up/queue-${n}`, WISH, 20_000, answerTo(gone));
     most = Math.max(most, lines.size);
   }
   expect(most).toBe(10_000);
@@ -188,8 +190,7 @@ it('one statement asks about a thousand queues at most, and all are asked about'
   const replica = await test.replica();
   const desk = replica.service.app.get(ClaimDesk);
   const names = Array.from({ length: 1_300 }, (_, n) => queueOf('rounds', n));
-  const worker = { workerGroup: 'g', workerId: 'w' };
-  await Promise.all(names.map((name) => desk.claim(name, worker, 1, undefined, 0, answerTo(new Socket()))));
+  await Promise.all(names.map((name) => desk.claim(name, WISH, 0, answerTo(new Socket()))));
   const waiting = poll(replica.root, queueOf('rounds', 1_300), 'w');
   await eventually('it waits', () => desk.waiting === 1);
   const asked = jest.spyOn(replica.service.app.get(HotSql), 'query');

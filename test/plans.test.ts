@@ -20,7 +20,18 @@ const GOLDEN = path.join('test', 'golden', 'plans');
 const PINNED_VERSION = 18;
 
 /** Of the tables that grow with what the service does. The others have a row for each of their few readers. */
-const GROWING = ['task', 'task_definition', 'task_group', 'past_run', 'reduced_run', 'task_dependency', 'event', 'worker'];
+const GROWING = [
+  'task',
+  'task_definition',
+  'task_group',
+  'past_run',
+  'reduced_run',
+  'task_dependency',
+  'event',
+  'worker',
+  'audit_entry',
+  'audit_chain',
+];
 
 /** Pages of 8 KiB. To lease a run takes 34 of them, to tell a dependent 38: its row, and an entry in each index, three pages deep. */
 const BUFFERS = 40;

@@ -272,6 +272,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the audit log
+         * @description What was lent, refused and changed, in the order of its chain, for as long as AUDIT_RETENTION. An entry is there a few seconds after what it tells; `npm run audit -- verify` checks the chain.
+         */
+        get: operations["readAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/v1/clients": {
         parameters: {
             query?: never;
@@ -1727,6 +1747,33 @@ export interface components {
             commit: string;
             source: string;
             build: string;
+        };
+        AuditEntry: {
+            /** @description Its number; there are no gaps */
+            seq: number;
+            /**
+             * Format: date-time
+             * @description When the change was begun
+             */
+            at: string;
+            /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced. More may come */
+            kind: string;
+            /** @description The client id of who did it; absent: the service, or somebody who was not believed */
+            actor?: string;
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId?: string;
+            runId?: number;
+            /** @description What is to be said besides, by kind; never a secret */
+            detail?: {
+                [key: string]: unknown;
+            };
+            /** @description In hex: SHA-256 over the canonical JSON (RFC 8785) of seq, previous (the hash before it), and all of the above */
+            hash: string;
+        };
+        AuditResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            entries: components["schemas"]["AuditEntry"][];
         };
         ClientResponse: {
             /** @description a client id: letters, digits or !@/:.+|_- */
@@ -3808,6 +3855,88 @@ export interface operations {
             };
             /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    readAudit: {
+        parameters: {
+            query?: {
+                /** @description Only of this task */
+                taskId?: string;
+                /** @description Only of who has this client id */
+                actor?: string;
+                /** @description Only what is of this kind */
+                kind?: string;
+                /** @description Only what happened then or later */
+                since?: string;
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

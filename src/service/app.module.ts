@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { LentCredentials } from '../credentials/lent-credentials.js';
 import { ArtifactsModule } from './artifacts/artifacts.module.js';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { Config } from './config.js';
 import { EventsModule } from './events/events.module.js';
@@ -39,7 +40,7 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule, MetricsModule],
+  imports: [AuditModule, AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule, MetricsModule],
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {

@@ -61,6 +61,7 @@ const DEFAULTS = {
   taskMaxDependencies: 10_000,
   maxTaskSize: 1_048_576,
   eventRetention: 86_400,
+  auditRetention: 90,
   artifactMaxSize: 10_737_418_240,
   s3: undefined,
   amqpUrl: undefined,
@@ -126,6 +127,7 @@ it.each([
   [{ MAX_TASK_SIZE: '16384' }, { maxTaskSize: 16_384 }],
   [{ MAX_TASK_SIZE: '10485760' }, { maxTaskSize: 10_485_760 }],
   [{ EVENT_RETENTION: '60' }, { eventRetention: 60 }],
+  [{ AUDIT_RETENTION: '0' }, { auditRetention: 0 }],
   [{ ARTIFACT_MAX_SIZE: '1' }, { artifactMaxSize: 1 }],
   [{ ARTIFACTS_S3_BUCKET: 'a.bucket-1' }, { s3: { bucket: 'a.bucket-1', endpoint: undefined, region: 'us-east-1' } }],
   [
@@ -173,6 +175,7 @@ it.each([
   ['CREDENTIALS_GRACE', ['-1', '604801'], /number of seconds from 0 to 604800; set one/],
   ['CLAIM_POLL', ['-1', '28.1', '30'], /number of seconds from 0 to 28; set one/],
   ['DEADLINE_DELAY', ['-1', '86401'], /number of seconds from 0 to 86400; set one/],
+  ['AUDIT_RETENTION', ['-1', '1.5', 'for ever'], /whole number from 0 to 36500; set one/],
   ['EVENT_RETENTION', ['0', '59', 'a day'], /number of seconds from 60 to 31536000; set one/],
   ['SWEEP_INTERVAL', ['0', '601'], /number of seconds from 0.05 to 600; set one/],
   ['REDERIVE_SCOPES', ['0', 'no', 'False'], /is neither true nor false; set one of them/],

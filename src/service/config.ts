@@ -72,6 +72,8 @@ export class Config {
   readonly maxTaskSize!: number;
   /** How long events are kept. */
   readonly eventRetention!: number;
+  /** How many days audit entries are kept; 0: for ever. */
+  readonly auditRetention!: number;
   /** In bytes. */
   readonly artifactMaxSize!: number;
   /** Absent: artifacts are kept under dataDir. */
@@ -173,6 +175,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     taskMaxDependencies: whole('TASK_MAX_DEPENDENCIES', 10_000, 0, 10_000),
     maxTaskSize: whole('MAX_TASK_SIZE', MEBIBYTE, 16 * 1024, 10 * MEBIBYTE), // a request may not be larger
     eventRetention: seconds('EVENT_RETENTION', DAY, 60, 365 * DAY),
+    auditRetention: whole('AUDIT_RETENTION', 90, 0, 36_500),
     artifactMaxSize: whole('ARTIFACT_MAX_SIZE', 10 * GIBIBYTE, 1, 5 * 1024 * GIBIBYTE),
     s3: s3({
       bucket: attempt('ARTIFACTS_S3_BUCKET', undefined, bucket),

@@ -66,7 +66,7 @@ const cycle = async (n: number) => {
   const claim = await claimOne();
   claims.push(performance.now() - asked);
   if (!claim) return;
-  await sql.query(extendClaim, [claim.taskId, 0, 1200]);
+  await sql.query(extendClaim, [claim.taskId, 0, 1200, 'wear']);
   await sql.query(resolveRun, [claim.taskId, 0, 'completed', 'completed']);
 };
 const connection = async () => {
@@ -100,7 +100,7 @@ async function claimOne() {
 
 async function claimFrom({ marks }: Start) {
   const from = [marks.map(({ scheduled }) => scheduled), marks.map(({ taskId }) => taskId)];
-  const rows = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [null], 1, 1200, 60, ...from]);
+  const rows = await sql.query(claimRuns, ['wear/queue', ['group'], ['worker'], [null], 1, 1200, 60, ...from, ['wear']]);
   watermark.handedOut(rows);
   return rows[0];
 }

@@ -1,3 +1,5 @@
+import { readUnsealed } from '../../src/service/audit/sql/read-unsealed.js';
+import { sealEntries } from '../../src/service/audit/sql/seal-entries.js';
 import { findRun } from '../../src/service/auth/sql/find-run.js';
 import { readEvents } from '../../src/service/events/sql/read-events.js';
 import type { Statement } from '../../src/service/postgres/sql.js';
@@ -51,6 +53,8 @@ const TOGETHER = 64;
 const BATCH = 200;
 /** As many as a sweep reads (queue/sweep.service.ts). Their tasks are of a hundred groups, all of which are looked through. */
 const EVENTS = 2_000;
+/** As many as are sealed at once (audit/sealer.ts). */
+const ENTRIES = 500;
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
 /** Spread over many pages, and none that another one depends on. */
@@ -60,7 +64,18 @@ const DEFINITION = '{"tags":{},"routes":[]}';
 
 export function claim(wanted: number, marks = BEGINNING): Execution {
   const each = (value: unknown) => times(wanted, () => value);
-  const parameters = [DEEP_QUEUE, each('group'), each('worker'), each(null), wanted, LEASE, DELAY, marks.scheduled, marks.taskId];
+  const parameters = [
+    DEEP_QUEUE,
+    each('group'),
+    each('worker'),
+    each(null),
+    wanted,
+    LEASE,
+    DELAY,
+    marks.scheduled,
+    marks.taskId,
+    each('client'),
+  ];
   return { statement: claimRuns, parameters, rows: wanted };
 }
 
@@ -85,6 +100,7 @@ export function report(state: string, reason: string | null): Execution {
     times(TOGETHER, () => state),
     times(TOGETHER, () => reason),
     LEASE,
+    times(TOGETHER, () => 'client'),
   ];
   return { statement: reportRuns, parameters, rows: TOGETHER };
 }
@@ -95,7 +111,7 @@ export const hotStatements = (): Execution[] => [
   report('running', null),
   report('completed', 'completed'),
   create(TOGETHER),
-  { statement: findClaimsByKey, parameters: [times(16, (nth) => Buffer.alloc(32, nth))], rows: 0, asked: 16 },
+  { statement: findClaimsByKey, parameters: [times(16, (nth) => Buffer.alloc(32, nth)), times(16, () => 'client')], rows: 0, asked: 16 },
   { statement: findQueuesWithWork, parameters: [[...times(99, (nth) => `none/${nth}`), DEEP_QUEUE]], rows: 1, asked: 100 },
 ];
 
@@ -108,9 +124,9 @@ function ofOneTask(): Execution[] {
   return [
     { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },
-    { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY], rows: 1 },
+    { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY, 'client'], rows: 1 },
     { statement: findRun, parameters: [running(1), 0], rows: 1 },
-    { statement: extendClaim, parameters: [running(1), 0, LEASE], rows: 1 },
+    { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },
     { statement: reduceRun, parameters: [running(1), 0, [], ['scope'], null], rows: 1 },
     { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },
     { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY], rows: 1 },
@@ -136,5 +152,16 @@ function ofTheSweep(): Execution[] {
 }
 
 function ofWhoListens(): Execution[] {
-  return [{ statement: readEvents, parameters: ['500', '100', 100], rows: 100 }];
+  return [
+    { statement: readEvents, parameters: ['500', '100', 100], rows: 100 },
+    { statement: readUnsealed, parameters: ['500', '100', ENTRIES], rows: ENTRIES },
+    { statement: sealEntries, parameters: sealed(ENTRIES), rows: 1, asked: ENTRIES },
+  ];
+}
+
+function sealed(count: number): unknown[] {
+  const seqs = times(count, (nth) => nth + 1);
+  const each = (value: unknown) => times(count, () => value);
+  const columns = [seqs, each('500'), seqs, each(Buffer.alloc(32)), each('credentials-lent'), each('client'), times(count, running)];
+  return [0, ...columns, count, Buffer.alloc(32), '500', count];
 }

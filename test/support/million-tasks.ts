@@ -87,11 +87,13 @@ const FILL = [
    select (3 + place % 1000)::text::xid8, kind, task_id, task_queue_id, task_group_id, '-', 'none', 0, 5, deadline, deadline,
           1, state, 0, 'scheduled', created
      from (${MADE}) as made, unnest('{task-pending,task-running,task-completed}'::text[]) as kind where state > 'running'`,
+  `insert into audit_entry (tx, kind, actor, task_id, run_id)
+   select (3 + place % 1000)::text::xid8, 'credentials-lent', 'client', task_id, 0 from (${MADE}) as made where state > 'running'`,
   `insert into worker (task_queue_id, worker_group, worker_id, expires)
    select task_queue_id, 'group', 'worker-' || place, deadline from (${MADE}) as made where place % 100 = 0`,
 ];
 
-const TABLES = ['task', 'task_definition', 'task_group', 'past_run', 'reduced_run', 'task_dependency', 'event', 'worker'];
+const TABLES = ['task', 'task_definition', 'task_group', 'past_run', 'reduced_run', 'task_dependency', 'event', 'worker', 'audit_entry'];
 
 /** Vacuum comes when it is called. */
 export async function stopVacuum(pool: pg.Pool): Promise<void> {

@@ -1,6 +1,8 @@
 import { Controller, Get, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { ApiOneOf, Payload, PayloadByField } from '../http/body.js';
+import { CallerOf } from '../http/caller.decorator.js';
+import type { Caller } from '../http/caller.js';
 import { Operation } from '../http/operation.decorator.js';
 import { ContinuationToken, Limit } from '../http/query.js';
 import { OwnRun, RequireScopes } from '../http/require-scopes.decorator.js';
@@ -40,12 +42,13 @@ export class ArtifactsController {
     errors: BODY,
   })
   createArtifact(
+    @CallerOf() caller: Caller,
     @TaskId() taskId: string,
     @RunId() runId: string,
     @Name() name: string,
     @PayloadByField('storageType', ARTIFACT_REQUESTS) request: ArtifactRequest,
   ): Promise<S3ArtifactCreated | ObjectArtifactCreated | ArtifactCreated> {
-    return this.creation.create(taskId, runNumber(runId), name, request);
+    return this.creation.create(taskId, runNumber(runId), name, request, caller);
   }
 
   @Put('runs/:runId/artifacts/:name')

@@ -85,14 +85,14 @@ export class ContentController {
   @RequireScopes(GET_ARTIFACT_SCOPE)
   @Tells('Tell where the content of an artifact is')
   async artifact(@CallerOf() caller: Caller, @TaskId() taskId: string, @RunId() runId: string, @Name() name: string) {
-    return this.tell(await this.artifacts.content(taskId, runNumber(runId), name, caller));
+    return this.tell(await this.artifacts.content(taskId, runNumber(runId), name, caller), caller);
   }
 
   @Get('artifact-content/:name')
   @RequireScopes(GET_ARTIFACT_SCOPE)
   @Tells('Tell where the content of an artifact of the latest run is')
   async latestArtifact(@CallerOf() caller: Caller, @TaskId() taskId: string, @Name() name: string) {
-    return this.tell(await this.artifacts.content(taskId, undefined, name, caller));
+    return this.tell(await this.artifacts.content(taskId, undefined, name, caller), caller);
   }
 
   private async redirect(artifact: ArtifactRow, reply: FastifyReply): Promise<void> {
@@ -108,11 +108,13 @@ export class ContentController {
       .send({ storageType, url });
   }
 
-  private async tell(artifact: ArtifactRow): Promise<UrlContent | ObjectContent | ErrorContent> {
+  private async tell(artifact: ArtifactRow, caller: Caller): Promise<UrlContent | ObjectContent | ErrorContent> {
     const { storageType, details } = artifact;
     const { reason = '', message = '' } = details;
     if (storageType === 'error') return { storageType, reason, message };
-    if (storageType === 'object') return { storageType, name: objectName(artifact), credentials: this.credentials.forDownload(artifact) };
+    if (storageType === 'object') {
+      return { storageType, name: objectName(artifact), credentials: await this.credentials.forDownload(artifact, caller) };
+    }
     return { storageType, url: await this.urlOf(artifact) };
   }
 

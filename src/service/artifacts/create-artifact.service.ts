@@ -4,6 +4,7 @@ import { objectName } from '../../credentials/artifact-grant.js';
 import { slugid } from '../../credentials/slugid.js';
 import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
+import type { Caller } from '../http/caller.js';
 import { Sql } from '../postgres/sql.js';
 import { FindTask } from '../queue/find-task.service.js';
 import { refusalOf, runIsOver, runOf, type Wanted } from './artifact-refusal.js';
@@ -32,7 +33,7 @@ export class CreateArtifactService {
   ) {}
 
   /** The same again is answered again, with fresh URLs or credentials for the same bytes. */
-  async create(taskId: string, runId: number, name: string, request: ArtifactRequest) {
+  async create(taskId: string, runId: number, name: string, request: ArtifactRequest, { clientId }: Caller) {
     const expires = new Date(request.expires).toISOString();
     if (Date.parse(expires) < Date.now() - CLOCKS_MS) throw new ApiError('InputError', `expires is in the past: ${expires}`);
     const { storageType } = request;
@@ -40,7 +41,7 @@ export class CreateArtifactService {
     const wanted = { taskId, runId, name, storageType, contentType, expires };
     const length = 'contentLength' in request ? request.contentLength : undefined;
     const identity = [taskId, runId, name, storageType, contentType, length ?? null, expires];
-    const content = [JSON.stringify(detailsOf(request)), storageType !== 'object', ...this.bytesOf(storageType)];
+    const content = [JSON.stringify(detailsOf(request)), storageType !== 'object', ...this.bytesOf(storageType), clientId];
     const [row] = await this.sql.query(createArtifact, [...identity, ...content]);
     if (!row) throw await this.refusal(wanted);
     return this.answer(row);

@@ -13,12 +13,13 @@ import {
   withoutWorkerIdentity,
 } from '../../credentials/run-grant.js';
 import { ApiError } from '../http/api-error.js';
+import { AuthenticationError, type Signer } from '../http/authentication-error.js';
 import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
 import { Caller } from '../http/caller.js';
 import { accountOf } from '../http/quota.js';
 import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
-import { type Directory, type Identity, identify, restrict } from './identify.js';
+import { type Directory, type Identity, identify, isProven, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
 import { findRun, type RunRow } from './sql/find-run.js';
@@ -48,14 +49,15 @@ export class AuthenticateService extends Authenticator {
   async authenticate(request: SignedRequest, ownRun?: { taskId: string; runId: string }): Promise<Authenticated> {
     await this.registry.fresh();
     const now = Date.now();
+    let identity: Identity | undefined;
     try {
-      const identity = identify(request, this.directory, now);
+      identity = identify(request, this.directory, now);
       if (!identity) return { caller: this.anonymous(now), anonymous: true };
       const caller = isOfRun(identity) ? await this.run(identity, ownRun) : this.client(identity, now);
       const { hash } = identity;
       return hash === undefined ? { caller, anonymous: false } : { caller, anonymous: false, hash };
     } catch (error) {
-      if (error instanceof CredentialError) throw new ApiError('AuthenticationFailed', error.message, { cause: error });
+      if (error instanceof CredentialError) throw new AuthenticationError(error.message, signerOf(identity), { cause: error });
       throw error;
     }
   }
@@ -138,6 +140,12 @@ export class AuthenticateService extends Authenticator {
     client.lastUsed = new Date(now);
     this.sql.query(touchClient, [clientId]).catch(() => undefined);
   }
+}
+
+/** Whose request it was, if its MAC is right: the credentials of a run that is over, or of who authorizes more than it holds. */
+function signerOf(identity: Identity | undefined): Signer | undefined {
+  if (!identity || !isProven(identity)) return undefined;
+  return { clientId: identity.clientId, account: accountOf(identity.issuer, isOfRun(identity)) };
 }
 
 /** What the queue signs is of a run, or of one artifact; the latter holds no more than what its certificate says. */

@@ -1,3 +1,4 @@
+import { recordAudit } from '../postgres/audit-log.js';
 import { statement } from '../postgres/sql.js';
 
 /** A row of `client`. */
@@ -32,49 +33,69 @@ export const findClientScopes = statement<{ scopes: string[] }>(
 select scopes from client where client_id = $1`,
 );
 
-/** $1 client_id, $2 access_token, $3 scopes, $4 description, $5 expires, $6 delete_on_expiration */
+/** What a change tells of the client, for the audit log. */
+const NAMED = `json_build_object('clientId', client_id)`;
+
+/** $1 client_id, $2 access_token, $3 scopes, $4 description, $5 expires, $6 delete_on_expiration, $7 actor, $8 what is told of it */
 export const insertClient = statement(
   'insert-client',
   `
-insert into client (client_id, access_token, scopes, description, expires, delete_on_expiration)
-values ($1, $2, $3, $4, $5, $6)`,
+with client as (
+  insert into client (client_id, access_token, scopes, description, expires, delete_on_expiration)
+  values ($1, $2, $3, $4, $5, $6)
+  returning client_id
+)
+${recordAudit('client', { kind: 'client-created', actor: '$7', detail: '$8::json' })}`,
 );
 
-/** $1 client_id, $2 scopes, $3 description, $4 expires, $5 delete_on_expiration */
-export const updateClient = statement<{ clientId: string }>(
+/** $1 client_id, $2 scopes, $3 description, $4 expires, $5 delete_on_expiration, $6 actor, $7 what is told of it */
+export const updateClient = statement(
   'update-client',
   `
-update client
-   set scopes = $2, description = $3, expires = $4, delete_on_expiration = $5, last_modified = now()
- where client_id = $1
-returning client_id as "clientId"`,
+with client as (
+  update client
+     set scopes = $2, description = $3, expires = $4, delete_on_expiration = $5, last_modified = now()
+   where client_id = $1
+  returning client_id
+)
+${recordAudit('client', { kind: 'client-updated', actor: '$6', detail: '$7::json' })}`,
 );
 
-/** $1 client_id, $2 access_token */
-export const rotateClient = statement<{ clientId: string }>(
+/** $1 client_id, $2 access_token, $3 actor */
+export const rotateClient = statement(
   'rotate-client',
   `
-update client
-   set access_token = $2, last_rotated = now(), last_modified = now()
- where client_id = $1
-returning client_id as "clientId"`,
+with client as (
+  update client
+     set access_token = $2, last_rotated = now(), last_modified = now()
+   where client_id = $1
+  returning client_id
+)
+${recordAudit('client', { kind: 'client-reset', actor: '$3', detail: NAMED })}`,
 );
 
-/** $1 client_id, $2 disabled */
-export const disableClient = statement<{ clientId: string }>(
+/** $1 client_id, $2 disabled, $3 actor */
+export const disableClient = statement(
   'disable-client',
   `
-update client
-   set disabled = $2, last_modified = now()
- where client_id = $1
-returning client_id as "clientId"`,
+with client as (
+  update client
+     set disabled = $2, last_modified = now()
+   where client_id = $1
+  returning client_id, disabled
+)
+${recordAudit('client', { kind: { when: 'disabled', kind: 'client-disabled', otherwise: 'client-enabled' }, actor: '$3', detail: NAMED })}`,
 );
 
-/** $1 client_id */
+/** $1 client_id, $2 actor */
 export const deleteClient = statement(
   'delete-client',
   `
-delete from client where client_id = $1`,
+with client as (
+  delete from client where client_id = $1
+  returning client_id
+)
+${recordAudit('client', { kind: 'client-deleted', actor: '$2', detail: NAMED })}`,
 );
 
 /** $1 client_id */
@@ -99,6 +120,8 @@ with expired as materialized (
   returning client.client_id
 ), moved as (
   update auth_version set version = version + 1 where exists (select from gone)
+), recorded as (
+  ${recordAudit('gone', { kind: 'client-expired', detail: NAMED })}
 )
 select client_id as "clientId" from gone`,
 );

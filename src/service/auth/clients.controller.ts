@@ -76,28 +76,28 @@ export class ClientsController {
     response: ClientWithTokenResponse,
     errors: ['InputError', 'ResourceNotFound'],
   })
-  resetAccessToken(@ClientId() clientId: string): Promise<ClientWithTokenResponse> {
-    return this.clients.reset(clientId);
+  resetAccessToken(@CallerOf() caller: Caller, @ClientId() clientId: string): Promise<ClientWithTokenResponse> {
+    return this.clients.reset(clientId, caller);
   }
 
   @Post(':clientId/enable')
   @RequireScopes('auth:enable-client:<clientId>')
   @Operation({ summary: 'Enable a client', response: ClientResponse, errors: ['InputError', 'ResourceNotFound'] })
-  enableClient(@ClientId() clientId: string): Promise<ClientResponse> {
-    return this.clients.setDisabled(clientId, false);
+  enableClient(@CallerOf() caller: Caller, @ClientId() clientId: string): Promise<ClientResponse> {
+    return this.clients.setDisabled(clientId, false, caller);
   }
 
   @Post(':clientId/disable')
   @RequireScopes('auth:disable-client:<clientId>')
   @Operation({ summary: 'Disable a client', response: ClientResponse, errors: ['InputError', 'ResourceNotFound'] })
-  disableClient(@ClientId() clientId: string): Promise<ClientResponse> {
-    return this.clients.setDisabled(clientId, true);
+  disableClient(@CallerOf() caller: Caller, @ClientId() clientId: string): Promise<ClientResponse> {
+    return this.clients.setDisabled(clientId, true, caller);
   }
 
   @Delete(':clientId')
   @RequireScopes('auth:delete-client:<clientId>')
   @Operation({ summary: 'Delete a client', description: 'Deleting one that does not exist succeeds.', status: 204, errors: ['InputError'] })
-  async deleteClient(@ClientId() clientId: string): Promise<void> {
-    await this.clients.delete(clientId);
+  async deleteClient(@CallerOf() caller: Caller, @ClientId() clientId: string): Promise<void> {
+    await this.clients.delete(clientId, caller);
   }
 }

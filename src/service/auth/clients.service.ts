@@ -4,6 +4,7 @@ import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Keys } from '../keys.js';
+import { toldScopes } from '../postgres/audit-log.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { BATCH, Housekeeper, type Left, leftAfter } from '../postgres/housekeeper.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
@@ -69,7 +70,10 @@ export class ClientsService implements OnModuleInit {
     const sealed = sealToken(this.keys.storage, clientId, accessToken);
     try {
       await this.change((runner) =>
-        runner.query(insertClient, [clientId, sealed, scopes, description, instant(expires), deleteOnExpiration]),
+        runner.query(insertClient, [
+          ...[clientId, sealed, scopes, description, instant(expires), deleteOnExpiration],
+          ...[caller.clientId, told(clientId, scopes, expires)],
+        ]),
       );
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
@@ -92,31 +96,33 @@ export class ClientsService implements OnModuleInit {
       const stored = new Set(client.scopes);
       const added = scopes.filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-client:${clientId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
-      await runner.query(updateClient, [clientId, scopes, description, instant(expires), deleteOnExpiration]);
+      const changed = [clientId, scopes, description, instant(expires), deleteOnExpiration];
+      await runner.query(updateClient, [...changed, caller.clientId, told(clientId, scopes, expires)]);
     });
     return this.describe(this.get(clientId));
   }
 
   /** A new access token. The old one, and all temporary credentials made from it, stop working at once. */
-  async reset(clientId: string): Promise<ClientWithTokenResponse> {
+  async reset(clientId: string, caller: Caller): Promise<ClientWithTokenResponse> {
     this.refuseFixed(clientId);
     this.get(clientId);
     const accessToken = newAccessToken();
-    await this.change((runner) => runner.query(rotateClient, [clientId, sealToken(this.keys.storage, clientId, accessToken)]));
+    const sealed = sealToken(this.keys.storage, clientId, accessToken);
+    await this.change((runner) => runner.query(rotateClient, [clientId, sealed, caller.clientId]));
     return { ...this.describe(this.get(clientId)), accessToken };
   }
 
-  async setDisabled(clientId: string, disabled: boolean): Promise<ClientResponse> {
+  async setDisabled(clientId: string, disabled: boolean, caller: Caller): Promise<ClientResponse> {
     this.refuseFixed(clientId);
     this.get(clientId);
-    await this.change((runner) => runner.query(disableClient, [clientId, disabled]));
+    await this.change((runner) => runner.query(disableClient, [clientId, disabled, caller.clientId]));
     return this.describe(this.get(clientId));
   }
 
   /** Removing what is not there is fine: the outcome is the same. */
-  async delete(clientId: string): Promise<void> {
+  async delete(clientId: string, caller: Caller): Promise<void> {
     this.refuseFixed(clientId);
-    await this.change((runner) => runner.query(deleteClient, [clientId]));
+    await this.change((runner) => runner.query(deleteClient, [clientId, caller.clientId]));
   }
 
   describe(client: Client): ClientResponse {
@@ -153,6 +159,11 @@ export class ClientsService implements OnModuleInit {
 /** In UTC and milliseconds: Postgres rounds where the wire protocol cuts off, and knows no offset beyond 16 hours. */
 function instant(timestamp: string): string {
   return new Date(timestamp).toISOString();
+}
+
+/** For the audit log; of the access token nothing. */
+function told(clientId: string, scopes: readonly string[], expires: string): string {
+  return JSON.stringify({ clientId, expires: instant(expires), ...toldScopes(scopes) });
 }
 
 function unknownClient(clientId: string): ApiError {

@@ -127,6 +127,11 @@ export function restrict(
   throw new CredentialError(`${refusal}; credentials have scopes:\n${list(held)}\nauthorizedScopes are:\n${list(authorizedScopes)}`);
 }
 
+/** Whether a request was signed with the key of whom it claims to be from. */
+export function isProven({ verifyMac }: Pick<Identity, 'verifyMac'>): boolean {
+  return passes(verifyMac);
+}
+
 function passes(verify: () => void): boolean {
   try {
     verify();

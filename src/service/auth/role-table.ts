@@ -1,3 +1,4 @@
+import { recordAudit } from '../postgres/audit-log.js';
 import { statement } from '../postgres/sql.js';
 
 /** A row of `role`. */
@@ -17,23 +18,35 @@ select role_id as "roleId", scopes, description, created, last_modified as "last
  order by role_id`,
 );
 
-/** $1 role_id, $2 scopes, $3 description */
+/** $1 role_id, $2 scopes, $3 description, $4 actor, $5 what is told of it */
 export const insertRole = statement(
   'insert-role',
   `
-insert into role (role_id, scopes, description) values ($1, $2, $3)`,
+with role as (
+  insert into role (role_id, scopes, description) values ($1, $2, $3)
+  returning role_id
+)
+${recordAudit('role', { kind: 'role-created', actor: '$4', detail: '$5::json' })}`,
 );
 
-/** $1 role_id, $2 scopes, $3 description */
+/** $1 role_id, $2 scopes, $3 description, $4 actor, $5 what is told of it */
 export const updateRole = statement(
   'update-role',
   `
-update role set scopes = $2, description = $3, last_modified = now() where role_id = $1`,
+with role as (
+  update role set scopes = $2, description = $3, last_modified = now() where role_id = $1
+  returning role_id
+)
+${recordAudit('role', { kind: 'role-updated', actor: '$4', detail: '$5::json' })}`,
 );
 
-/** $1 role_id */
+/** $1 role_id, $2 actor */
 export const deleteRole = statement(
   'delete-role',
   `
-delete from role where role_id = $1`,
+with role as (
+  delete from role where role_id = $1
+  returning role_id
+)
+${recordAudit('role', { kind: 'role-deleted', actor: '$2', detail: `json_build_object('roleId', role_id)` })}`,
 );

@@ -77,7 +77,7 @@ export class RolesController {
   @Delete('roles/:roleId')
   @RequireScopes('auth:delete-role:<roleId>')
   @Operation({ summary: 'Delete a role', description: 'Deleting one that does not exist succeeds.', status: 204 })
-  async deleteRole(@RoleId() roleId: string): Promise<void> {
-    await this.roles.delete(roleId);
+  async deleteRole(@CallerOf() caller: Caller, @RoleId() roleId: string): Promise<void> {
+    await this.roles.delete(roleId, caller);
   }
 }

@@ -5,6 +5,7 @@ import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { fitting } from '../http/page.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
+import { toldScopes } from '../postgres/audit-log.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import type { CreateRoleRequest, RoleResponse } from './auth.dto.js';
@@ -44,7 +45,7 @@ export class RolesService {
       const existing = roles.find((role) => role.roleId === roleId);
       if (existing) return assertSame(existing, scopes, description);
       assertSound([...roles, { roleId, scopes }]);
-      await runner.query(insertRole, [roleId, scopes, description]);
+      await runner.query(insertRole, [roleId, scopes, description, caller.clientId, told(roleId, scopes)]);
     });
     return this.describe(this.get(roleId));
   }
@@ -62,14 +63,14 @@ export class RolesService {
       const added = unheldScopes(former, request.scopes).filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-role:${roleId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       assertSound([...roles.filter((role) => role.roleId !== roleId), { roleId, scopes }]);
-      await runner.query(updateRole, [roleId, scopes, description]);
+      await runner.query(updateRole, [roleId, scopes, description, caller.clientId, told(roleId, scopes)]);
     });
     return this.describe(this.get(roleId));
   }
 
   /** Removing what is not there is fine: the outcome is the same. */
-  async delete(roleId: string): Promise<void> {
-    await this.change((runner) => runner.query(deleteRole, [roleId]));
+  async delete(roleId: string, { clientId }: Caller): Promise<void> {
+    await this.change((runner) => runner.query(deleteRole, [roleId, clientId]));
   }
 
   /** Throws ServiceUnavailable where that is too much for one answer, before it is made: roles that grant much may be granted by many. */
@@ -112,6 +113,11 @@ function grantedToAll({ roleId, scopes }: RoleRow, roles: RoleRow[]): string[] {
   } catch {
     return fixed; // roles that multiply, not stored by us; so more counts as added
   }
+}
+
+/** For the audit log. */
+function told(roleId: string, scopes: readonly string[]): string {
+  return JSON.stringify({ roleId, ...toldScopes(scopes) });
 }
 
 function unknownRole(roleId: string): ApiError {

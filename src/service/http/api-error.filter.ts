@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { DatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
+import { AuthenticationError, type Signer } from './authentication-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { challengesOf } from './challenges.js';
 import { takesForm } from './form.js';
 import { inOAuthWords } from './oauth-error.js';
 import { operationOf } from './operation.decorator.js';
+import { Refusals } from './refusals.js';
 
 /** Turns whatever was thrown into the wire's error body. What we did not foresee becomes a 500 that shows only an incident id. */
 @Catch()
+@Injectable()
 export class ApiErrorFilter implements ExceptionFilter {
+  constructor(private readonly refusals: Refusals) {}
+
   catch(thrown: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<ApiRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
@@ -21,8 +26,21 @@ export class ApiErrorFilter implements ExceptionFilter {
       reply.code(404).send({ error: 'Not found' });
       return;
     }
-    sendError(known(thrown) ?? away(thrown, request) ?? incident(thrown, request), request, reply);
+    const error = known(thrown) ?? away(thrown, request) ?? incident(thrown, request);
+    this.remember(error, request);
+    sendError(error, request, reply);
   }
+
+  private remember(error: ApiError, request: ApiRequest): void {
+    const { code } = error;
+    if (code !== 'AuthenticationFailed' && code !== 'InsufficientScopes') return;
+    const signer = error instanceof AuthenticationError ? error.signer : signerOf(request);
+    this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {} });
+  }
+}
+
+function signerOf({ caller }: ApiRequest): Signer | undefined {
+  return caller?.clientId === undefined ? undefined : { clientId: caller.clientId, account: caller.account };
 }
 
 /** Answers with the wire's error body. */

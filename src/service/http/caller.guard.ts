@@ -3,7 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { payloadHashMatches } from '../../credentials/hawk.js';
 import { type ScopeTemplate, templateParameters } from '../../scopes/scope-expression.js';
-import { ApiError } from './api-error.js';
+import { AuthenticationError } from './authentication-error.js';
 import { Authenticator, type SignedRequest } from './authenticator.js';
 import type { Caller } from './caller.js';
 import { assertKnownQuery } from './query.js';
@@ -72,16 +72,21 @@ export class CallerGuard implements CanActivate {
 
   private async authenticate(request: ApiRequest, ownRun: boolean): Promise<Caller> {
     const { taskId = '', runId = '' } = request.params;
-    const { caller, hash } = await this.authenticator.authenticate(signedRequest(request), ownRun ? { taskId, runId } : undefined);
-    assertPayload(request, hash);
-    return caller;
+    const authenticated = await this.authenticator.authenticate(signedRequest(request), ownRun ? { taskId, runId } : undefined);
+    assertPayload(request, authenticated);
+    return authenticated.caller;
   }
 }
 
 /** Throws AuthenticationFailed unless the body is the one that was signed, if one was. */
-export function assertPayload({ headers, rawBody = Buffer.alloc(0) }: ApiRequest, hash: string | undefined): void {
+export function assertPayload(
+  { headers, rawBody = Buffer.alloc(0) }: ApiRequest,
+  { caller, hash }: { caller: Caller; hash?: string | undefined },
+): void {
   if (hash === undefined || payloadHashMatches(hash, headers['content-type'], rawBody)) return;
-  throw new ApiError('AuthenticationFailed', 'Invalid payload hash: the Authorization header signs another body or content type');
+  const { clientId, account } = caller;
+  const signer = clientId === undefined ? undefined : { clientId, account };
+  throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', signer);
 }
 
 /** What the caller signed: a proxy in front of us says where the request was sent. */

@@ -5,6 +5,11 @@ const STRANGERS = '';
 const RUNS = '*';
 const WHOSE: Record<string, string> = { [STRANGERS]: 'callers without credentials', [RUNS]: 'runs' };
 
+/** An account in words, where it is not that of one client. */
+export function accountName(account: string): string {
+  return WHOSE[account] ?? account;
+}
+
 export interface QuotaBounds {
   /** In all, for this process. */
   all: number;

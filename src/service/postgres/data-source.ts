@@ -11,6 +11,7 @@ import { Autovacuum1764000000009 } from '../../../migrations/1764000000009-autov
 import { GroupProgress1764000000010 } from '../../../migrations/1764000000010-group-progress.js';
 import { SigningKeys1764000000011 } from '../../../migrations/1764000000011-signing-keys.js';
 import { TaskTokens1764000000012 } from '../../../migrations/1764000000012-task-tokens.js';
+import { Audit1764000000013 } from '../../../migrations/1764000000013-audit.js';
 import { Authority1764000000014 } from '../../../migrations/1764000000014-authority.js';
 import { ProofsOfPossession1764000000016 } from '../../../migrations/1764000000016-proofs-of-possession.js';
 import { ConfigError } from '../config.js';
@@ -50,6 +51,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       GroupProgress1764000000010,
       SigningKeys1764000000011,
       TaskTokens1764000000012,
+      Audit1764000000013,
       ProofsOfPossession1764000000016,
       Authority1764000000014,
     ],

@@ -83,6 +83,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
+/** The URL of the server that another process runs on the cluster under `dataDir`, if one does. */
+export async function findEmbeddedPostgres(dataDir: string): Promise<string | undefined> {
+  const { cluster } = await findPlace(dataDir);
+  const postmaster = await livePostmaster(cluster);
+  return postmaster?.status === 'ready' ? urlOf(postmaster.sockets) : undefined;
+}
+
 function cannotStart(dataDir: string, cause: NodeJS.ErrnoException): EmbeddedPostgresError {
   const unwritable = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC'].includes(cause.code ?? '');
   const advice = unwritable ? ' It needs a data directory this user can write, with space left.' : '';
@@ -173,8 +180,11 @@ function running(
   const exited = new Promise<string>((resolve) => {
     ended.then(async (how) => stopped ?? resolve(`Postgres ended by itself (${how}). The end of its log:\n${await logTail()}`));
   });
-  const url = `postgres://postgres@localhost/postgres?host=${encodeURIComponent(sockets)}`; // the parameter wins over `localhost`
-  return { url, dataDir: cluster, ...(notice && { notice }), stop, exited };
+  return { url: urlOf(sockets), dataDir: cluster, ...(notice && { notice }), stop, exited };
+}
+
+function urlOf(sockets: string): string {
+  return `postgres://postgres@localhost/postgres?host=${encodeURIComponent(sockets)}`; // the parameter wins over `localhost`
 }
 
 /** Starts the file over when it has become big; `tail` tells what was added since. */

@@ -21,6 +21,8 @@ interface Report {
   runId: number;
   /** Absent: it goes on. */
   end?: End;
+  /** Who asks for it to go on. */
+  actor?: string | undefined;
 }
 
 type Reported = TaskRow & { [Column in keyof GrantRow]?: GrantRow[Column] | null };
@@ -40,6 +42,7 @@ export class RunReports {
         of(({ end }) => end?.state ?? 'running'),
         of(({ end }) => end?.reason ?? null),
         this.config.claimTimeout,
+        of(({ actor }) => actor ?? null),
       ]);
     },
     alone: async (report) => (await this.askAbout(report))[0],
@@ -52,8 +55,8 @@ export class RunReports {
   ) {}
 
   /** Extends the lease; the task with what decides about its scopes, or nothing if the run is not held any more. */
-  async goesOn(taskId: string, runId: number): Promise<(TaskRow & GrantRow) | undefined> {
-    return (await this.lane.ask({ taskId, runId })) as (TaskRow & GrantRow) | undefined; // a run that goes on has it
+  async goesOn(taskId: string, runId: number, actor: string | undefined): Promise<(TaskRow & GrantRow) | undefined> {
+    return (await this.lane.ask({ taskId, runId, actor })) as (TaskRow & GrantRow) | undefined; // a run that goes on has it
   }
 
   /** Ends the run; the task as it is then, or nothing if the run was not held any more. */
@@ -61,8 +64,8 @@ export class RunReports {
     return this.lane.ask({ taskId, runId, end });
   }
 
-  private askAbout({ taskId, runId, end }: Report): Promise<Reported[]> {
+  private askAbout({ taskId, runId, end, actor }: Report): Promise<Reported[]> {
     if (end) return this.sql.query(resolveRun, [taskId, runId, end.state, end.reason]);
-    return this.sql.query(extendClaim, [taskId, runId, this.config.claimTimeout]);
+    return this.sql.query(extendClaim, [taskId, runId, this.config.claimTimeout, actor]);
   }
 }

@@ -100,8 +100,8 @@ task.scopes than the creator of the task does now; what went stays away for the 
     response: TaskReclaim,
     errors: GONE_OR_CHANGED,
   })
-  reclaimTask(@TaskId() taskId: string, @RunId() runId: string): Promise<TaskReclaim> {
-    return this.reclaiming.reclaimTask(taskId, runNumber(runId));
+  reclaimTask(@CallerOf() caller: Caller, @TaskId() taskId: string, @RunId() runId: string): Promise<TaskReclaim> {
+    return this.reclaiming.reclaimTask(taskId, runNumber(runId), caller);
   }
 
   @Post('task/:taskId/runs/:runId/completed')

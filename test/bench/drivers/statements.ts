@@ -32,13 +32,13 @@ export class StatementsDriver implements Driver {
   async claim(worker: number, wanted: number): Promise<Held[]> {
     const each = <T>(value: T) => Array<T>(wanted).fill(value);
     const places = [each('bench'), each(`w${worker}`), each(null), wanted];
-    const from = [PRIORITIES.map(() => '-infinity'), PRIORITIES.map(() => '')];
-    const rows = await this.sql.query(worker, claimRuns, [this.taskQueueId, ...places, LEASE_SECONDS, DEADLINE_DELAY_SECONDS, ...from]);
+    const rest = [PRIORITIES.map(() => '-infinity'), PRIORITIES.map(() => ''), each('bench')];
+    const rows = await this.sql.query(worker, claimRuns, [this.taskQueueId, ...places, LEASE_SECONDS, DEADLINE_DELAY_SECONDS, ...rest]);
     return rows.map(({ taskId, runId }) => ({ taskId, runId: runId ?? 0 }));
   }
 
   async reclaim(worker: number, held: Held): Promise<Held> {
-    const rows = await this.sql.query(worker, extendClaim, [held.taskId, held.runId, LEASE_SECONDS]);
+    const rows = await this.sql.query(worker, extendClaim, [held.taskId, held.runId, LEASE_SECONDS, 'bench']);
     if (rows.length === 0) throw new Error('the reclaim found no lease');
     return held;
   }

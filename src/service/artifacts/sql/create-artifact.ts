@@ -1,3 +1,4 @@
+import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { ARTIFACT_COLUMNS, type ArtifactRow, CREATED_DETAIL, isOpen } from './artifact-columns.js';
@@ -12,7 +13,7 @@ export interface CreatedRow extends ArtifactRow {
  * Creates the artifact, or changes one of the same name as far as that may be: its expiry may grow, a reference may point elsewhere or
  * become a link. Its bytes stay what they are. No row: it may not, and who is refused pays for finding out why.
  * $1 task_id, $2 run_id, $3 name, $4 storage_type, $5 content_type, $6 content_length, $7 expires, $8 details, $9 present,
- * $10 store, $11 blob_id, $12 upload_id
+ * $10 store, $11 blob_id, $12 upload_id, $13 actor
  */
 export const createArtifact = statement<CreatedRow>(
   'create-artifact',
@@ -43,6 +44,13 @@ with task as materialized (
    where artifact.storage_type in ('reference', 'link', 'error')
 ), event as (
   ${recordEvent('created', { kind: `'artifact-created'`, detail: 'what' })}
+), audited as (
+  ${recordAudit(`artifact where storage_type = 'object'`, {
+    kind: 'artifact-credentials-lent',
+    actor: '$13',
+    ofRun: true,
+    detail: `json_build_object('name', name, 'to', 'upload')`,
+  })}
 )
 select ${ARTIFACT_COLUMNS}, task.project_id as "projectId", run.worker_group as "workerGroup", run.worker_id as "workerId"
   from artifact, task, run`,

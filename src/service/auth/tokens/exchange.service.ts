@@ -72,7 +72,7 @@ export class ExchangeService {
     const signed = signedRequest(request);
     if (hasToken(signed)) throw new OAuthError('invalid_client', 'Send the token as subject_token in the form, not in the header');
     const { caller, hash } = await this.hawk.authenticate(signed);
-    assertPayload(request, hash);
+    assertPayload(request, { caller, hash });
     request.caller = caller;
     const { run, clientId, scopes } = caller;
     if (clientId === undefined)

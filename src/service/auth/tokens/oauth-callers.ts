@@ -24,7 +24,7 @@ export class OAuthCallers {
 
   private async signed(request: ApiRequest): Promise<Caller> {
     const { caller, anonymous, hash } = await this.authenticator.authenticate(signedRequest(request));
-    assertPayload(request, hash);
+    assertPayload(request, { caller, hash });
     if (anonymous)
       throw new OAuthError('invalid_client', 'Sign the request, or send a client id and its access token as `Authorization: Basic`');
     return caller;

@@ -5,8 +5,8 @@ import { Bulletin } from '../../postgres/bulletin.js';
 import { HotSql } from '../../postgres/hot-sql.js';
 import type { ClaimedRow } from '../sql/claim-runs.js';
 import { findQueuesWithWork } from '../sql/find-queues-with-work.js';
-import { ClaimLine, type Request } from './claim-line.js';
-import { type Lease, LeaseRuns, type Place, type Worker } from './lease-runs.service.js';
+import { ClaimLine, type Request, type Wish } from './claim-line.js';
+import { type Lease, LeaseRuns, type Place } from './lease-runs.service.js';
 import type { Watermark } from './watermark.js';
 
 const POLL_MS = 1_000;
@@ -62,19 +62,12 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   /**
-   * Leases up to `wanted` runs as soon as there are any; none when `waitMs` have passed or the caller hung up. The same key from
+   * Leases up to `wish.wanted` runs as soon as there are any; none when `waitMs` have passed or the caller hung up. The same key from
    * the same worker gets the same runs again while it holds any of them.
    */
-  claim(
-    taskQueueId: string,
-    worker: Worker,
-    wanted: number,
-    key: Buffer | undefined,
-    waitMs: number,
-    answer: ServerResponse,
-  ): Promise<ClaimedRow[]> {
+  claim(taskQueueId: string, wish: Wish, waitMs: number, answer: ServerResponse): Promise<ClaimedRow[]> {
     if (this.closed) return Promise.resolve([]);
-    return this.line(taskQueueId).wait({ worker, wanted, key }, waitMs, answer);
+    return this.line(taskQueueId).wait(wish, waitMs, answer);
   }
 
   /** How many calls wait here. */
@@ -117,7 +110,7 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
 
   private async recall(batch: Request[]): Promise<void> {
     try {
-      const rows = await this.leasing.held(batch.map(({ key }) => key as Buffer));
+      const rows = await this.leasing.held(batch);
       give(batch, rows, ({ asked }) => asked);
     } catch (error) {
       for (const request of batch) request.failure = error;
@@ -146,8 +139,8 @@ export class ClaimDesk implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-function placesOf({ worker, key, wanted }: Request): Place[] {
-  return Array.from({ length: wanted }, () => ({ worker, key }));
+function placesOf({ worker, key, actor, wanted }: Request): Place[] {
+  return Array.from({ length: wanted }, () => ({ worker, key, actor }));
 }
 
 /** Gives each request the runs of its places; whether there may be more for others. A failure is remembered with these requests alone. */

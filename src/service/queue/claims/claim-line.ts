@@ -10,6 +10,8 @@ export interface Wish {
   worker: Worker;
   wanted: number;
   key: Buffer | undefined;
+  /** The client that asks. */
+  actor: string | undefined;
 }
 
 export interface Request extends Wish {
@@ -77,8 +79,8 @@ export class ClaimLine {
         if (rows.length === 0 && request.failure) reject(request.failure);
         else resolve(rows);
       };
-      const { worker, wanted, key } = wish;
-      const request: Request = { worker, wanted, key, look: 'due', over: false, failure: undefined, give };
+      const { worker, wanted, key, actor } = wish;
+      const request: Request = { worker, wanted, key, actor, look: 'due', over: false, failure: undefined, give };
       const stop = () => {
         request.over = true;
         if (request.look === 'done' || (request.look === 'due' && !this.serving)) request.give([]);

@@ -32,7 +32,8 @@ export class ClaimTaskService {
     if (this.quarantine.holds(task.taskQueueId, { workerGroup, workerId })) {
       throw new ApiError('RequestConflict', `Worker ${workerGroup}/${workerId} is quarantined, and may not claim now`);
     }
-    const claim = [taskId, runId, workerGroup, workerId, this.config.claimTimeout, this.config.deadlineDelay];
+    const { claimTimeout, deadlineDelay } = this.config;
+    const claim = [taskId, runId, workerGroup, workerId, claimTimeout, deadlineDelay, caller.clientId];
     let [row] = await this.sql.query(claimRun, claim);
     // a second try finds the lease that the worker won by another call while this one waited
     if (!row) [row] = await this.sql.query(claimRun, claim);

@@ -38,7 +38,8 @@ export class ClaimWorkService {
     const { tasks, ...worker } = request;
     const key = idempotencyKey === undefined ? undefined : claimKey(taskQueueId, worker.workerGroup, worker.workerId, idempotencyKey);
     const leave = this.places.take(caller.account);
-    const claim = this.desk.claim(taskQueueId, worker, tasks, key, this.config.claimPoll * 1000, answer);
+    const wish = { worker, wanted: tasks, key, actor: caller.clientId };
+    const claim = this.desk.claim(taskQueueId, wish, this.config.claimPoll * 1000, answer);
     const rows = await claim.finally(leave);
     this.sightings.saw(taskQueueId, worker, rows);
     const claims: TaskClaim[] = [];

@@ -16,6 +16,8 @@ export interface Worker {
 export interface Place {
   worker: Worker;
   key: Buffer | undefined;
+  /** The client that asks for it. */
+  actor: string | undefined;
 }
 
 export interface Lease {
@@ -47,15 +49,15 @@ export class LeaseRuns {
   leaseOnce(taskQueueId: string, watermark: Watermark, key: Buffer, places: Place[]): Promise<Lease> {
     return this.sql.transaction(async (runner) => {
       await runner.query(lockClaimKey, [key]);
-      const held = await runner.query(findClaimsByKey, [[key]]);
+      const held = await runner.query(findClaimsByKey, [[key], [places[0]?.actor ?? null]]);
       if (held.length === 0) return this.leaseBy(runner, taskQueueId, watermark, places);
       return { rows: held.map((row) => ({ ...row, place: 0 })), mayBeMore: true };
     });
   }
 
   /** What each of these keys holds already. */
-  held(keys: Buffer[]): Promise<HeldRow[]> {
-    return this.hot.query(findClaimsByKey, [keys]);
+  held(places: Pick<Place, 'key' | 'actor'>[]): Promise<HeldRow[]> {
+    return this.hot.query(findClaimsByKey, [places.map(({ key }) => key), places.map(({ actor }) => actor ?? null)]);
   }
 
   private async leaseBy(runner: Runner, taskQueueId: string, watermark: Watermark, places: Place[]): Promise<Lease> {
@@ -94,6 +96,7 @@ export class LeaseRuns {
       deadlineDelay,
       marks.map(({ scheduled }) => scheduled),
       marks.map(({ taskId }) => taskId),
+      places.map(({ actor }) => actor ?? null),
     ]);
   }
 }

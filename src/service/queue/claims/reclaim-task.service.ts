@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Sightings } from '../../fleet/sightings.js';
+import type { Caller } from '../../http/caller.js';
 import { FindTask } from '../find-task.service.js';
 import { refusalOf } from '../refusal.js';
 import { RunReports } from '../run-reports.js';
@@ -16,8 +17,8 @@ export class ReclaimTaskService {
   ) {}
 
   /** Extends the lease and lends fresh credentials. Explaining a refusal is paid for by the refusal. */
-  async reclaimTask(taskId: string, runId: number): Promise<TaskReclaim> {
-    const row = await this.reports.goesOn(taskId, runId);
+  async reclaimTask(taskId: string, runId: number, { clientId }: Caller): Promise<TaskReclaim> {
+    const row = await this.reports.goesOn(taskId, runId, clientId);
     if (!row) throw refusalOf(await this.tasks.get(taskId), runId, 'reclaimed');
     const { taskQueueId, workerGroup, workerId } = row;
     if (workerGroup !== null && workerId !== null) this.sightings.saw(taskQueueId, { workerGroup, workerId }, []);

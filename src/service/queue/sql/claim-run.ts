@@ -1,12 +1,13 @@
+import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
-import type { ClaimedRow } from './claim-runs.js';
+import { type ClaimedRow, LENT } from './claim-runs.js';
 import { GRANT_COLUMNS } from './grant-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 /**
- * Leases one named run. $1 task_id, $2 run_id, $3 worker_group, $4 worker_id, $5 lease in seconds, $6 deadline delay in seconds.
- * The worker that holds the run already gets the same lease again: nothing is changed then.
+ * Leases one named run. $1 task_id, $2 run_id, $3 worker_group, $4 worker_id, $5 lease in seconds, $6 deadline delay in seconds,
+ * $7 actor. The worker that holds the run already gets the same lease again: of the task nothing is changed then.
  */
 export const claimRun = statement<ClaimedRow>(
   'claim-run',
@@ -26,6 +27,8 @@ with claimed as (
   select * from claimed union all select * from held
 ), recorded as (
   ${recordEvent('claimed')}
+), audited as (
+  ${recordAudit('task', { ...LENT, actor: '$7' })}
 )
 select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from task join task_definition using (task_id)`,

@@ -1,3 +1,4 @@
+import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { MOST_BYTES } from './definition-columns.js';
@@ -16,6 +17,13 @@ export interface LeasedRow extends ClaimedRow {
   picked: number;
 }
 
+/** What a lease tells the audit log, for a relation with the columns of `task`. */
+export const LENT = {
+  kind: 'credentials-lent',
+  ofRun: true,
+  detail: `json_build_object('workerGroup', worker_group, 'workerId', worker_id, 'takenUntil', taken_until)`,
+} as const;
+
 /** More than one statement is ever asked for: a constant, so that the plan does not depend on how many are. */
 const MOST_PLACES = 256;
 
@@ -29,7 +37,7 @@ const MOST_PLACES = 256;
  * `task.run_id = claimable.run_id` leaves a run that became pending after this statement's snapshot, which does not have its past
  * runs, to the next one.
  * $1 task_queue_id; for each place: $2 worker group, $3 worker id, $4 claim key; $5 how many places, $6 lease in seconds,
- * $7 deadline delay in seconds; for each rank, the mark: $8 scheduled, $9 task_id
+ * $7 deadline delay in seconds; for each rank, the mark: $8 scheduled, $9 task_id; for each place: $10 actor
  */
 export const claimRuns = statement<LeasedRow>(
   'claim-runs',
@@ -53,7 +61,8 @@ with picked as materialized (
 ), claimable as (
   select at, run_id, nth from weighed where nth = 1 or bytes <= ${MOST_BYTES}
 ), place as (
-  select * from unnest($2::text[], $3::text[], $4::bytea[]) with ordinality as place (worker_group, worker_id, claim_key, nth)
+  select * from unnest($2::text[], $3::text[], $4::bytea[], $10::text[])
+                with ordinality as place (worker_group, worker_id, claim_key, actor, nth)
 ), task as (
   update task
      set state = 'running', worker_group = place.worker_group, worker_id = place.worker_id, started = greatest(now(), task.scheduled), fence = task.fence + 1,
@@ -62,9 +71,11 @@ with picked as materialized (
          claim_key = place.claim_key
     from claimable join place using (nth)
    where task.ctid = claimable.at and task.run_id = claimable.run_id
-  returning task.*, place.nth
+  returning task.*, place.nth, place.actor
 ), recorded as (
   ${recordEvent('task')}
+), audited as (
+  ${recordAudit('task', { ...LENT, actor: 'actor' })}
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, ${FIRST_GRANT_COLUMNS},
        (select count(*) from picked)::integer as picked

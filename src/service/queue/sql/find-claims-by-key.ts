@@ -1,5 +1,6 @@
+import { recordAudit } from '../../postgres/audit-log.js';
 import { statement } from '../../postgres/sql.js';
-import type { ClaimedRow } from './claim-runs.js';
+import { type ClaimedRow, LENT } from './claim-runs.js';
 import { GRANT_COLUMNS } from './grant-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
@@ -12,18 +13,25 @@ export interface HeldRow extends ClaimedRow {
 const MOST_OF_KEY = 256;
 
 /**
- * The runs that claimWorks with these keys were given and still hold.
- * `between` and `order by` leave but the index of keys: planned for a table of one row, any index would do for `=`. $1 claim_keys
+ * The runs that claimWorks with these keys were given and still hold: they are lent once more.
+ * `between` and `order by` leave but the index of keys: planned for a table of one row, any index would do for `=`.
+ * $1 claim_keys, $2 actors
  */
 export const findClaimsByKey = statement<HeldRow>(
   'find-claims-by-key',
   `
-select ${TASK_COLUMNS}, (asked.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
-  from unnest($1::bytea[]) with ordinality as asked (claim_key, nth),
-       lateral (select * from task
-                 where claim_key between asked.claim_key and asked.claim_key and state::text = 'running' and taken_until > now()
-                 order by claim_key
-                 limit ${MOST_OF_KEY}) as task,
+with task as materialized (
+  select held.*, asked.actor, asked.nth
+    from unnest($1::bytea[], $2::text[]) with ordinality as asked (claim_key, actor, nth),
+         lateral (select * from task
+                   where claim_key between asked.claim_key and asked.claim_key and state::text = 'running' and taken_until > now()
+                   order by claim_key
+                   limit ${MOST_OF_KEY}) as held
+), audited as (
+  ${recordAudit('task', { ...LENT, actor: 'actor' })}
+)
+select ${TASK_COLUMNS}, (task.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
+  from task,
        lateral (select definition, scopes, creator, creator_run from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
- order by asked.nth, task.rank, task.scheduled, task.task_id`,
+ order by task.nth, task.rank, task.scheduled, task.task_id`,
 );

@@ -1,0 +1,66 @@
+import { parseArgs } from 'node:util';
+import type { Link } from '../service/audit/chain.js';
+import { type Verdict, verifyChain } from '../service/audit/verify-chain.js';
+import { ConfigError, readConfig } from '../service/config.js';
+import { connect, poolOf } from '../service/postgres/data-source.js';
+import { EmbeddedPostgresError, findEmbeddedPostgres, startEmbeddedPostgres } from '../service/postgres/embedded-postgres.js';
+import { MIGRATING } from '../service/postgres/session.js';
+import { Sql } from '../service/postgres/sql.js';
+
+const USAGE = `npm run audit -- verify [--json] [--noted <seq>:<hash>]
+
+  Checks the chain of the audit log, in the database of DATABASE_URL or the embedded one under DATA_DIR, while the service runs or not.
+  Exit code 0: it is whole. 1: it is not, and the first number that is wrong is named. 2: it could not be checked.
+  --noted: an end of the chain that was printed before; who rewrites all of the log cannot rewrite your note.`;
+
+/** The program's exit code. */
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    options: { json: { type: 'boolean' }, noted: { type: 'string' } },
+    allowPositionals: true,
+  });
+  if (positionals.join(' ') !== 'verify') throw new ConfigError(USAGE);
+  const noted = values.noted === undefined ? undefined : parseLink(values.noted);
+  const verdict = await onDatabase((sql) => verifyChain(sql, noted));
+  console.log(values.json ? JSON.stringify(shown(verdict)) : told(verdict, noted));
+  return verdict.tampering ? 1 : 0;
+}
+
+/** An embedded Postgres that runs is asked as it is; one that does not is started for as long as it takes. */
+async function onDatabase<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  const { databaseUrl, dataDir } = readConfig(process.env);
+  const known = databaseUrl ?? (await findEmbeddedPostgres(dataDir));
+  const started = known === undefined ? await startEmbeddedPostgres({ dataDir }) : undefined;
+  try {
+    const dataSource = await connect(known ?? started!.url, 1, MIGRATING);
+    return await work(new Sql(poolOf(dataSource))).finally(() => dataSource.destroy());
+  } finally {
+    await started?.stop();
+  }
+}
+
+function parseLink(text: string): Link {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq === undefined || hash === undefined) throw new ConfigError('--noted: want <seq>:<hash>, as this command has printed it');
+  return { seq: Number(seq), hash: Buffer.from(hash, 'hex') };
+}
+
+function shown({ anchor, head, tampering }: Verdict): object {
+  const link = ({ seq, hash }: Link) => ({ seq, hash: hash.toString('hex') });
+  return { whole: tampering === undefined, anchor: link(anchor), head: link(head), ...(tampering && { tampering }) };
+}
+
+function told({ anchor, head, tampering }: Verdict, noted: Link | undefined): string {
+  if (tampering)
+    return `The audit log was tampered with. The first entry that is wrong is ${tampering.seq}: ${tampering.what} (${tampering.why}).`;
+  const older = noted && noted.seq < anchor.seq ? '\nWhat was noted is older than that, so it could not be compared.' : '';
+  return `The audit log is whole: ${head.seq - anchor.seq} entries after ${anchor.seq}. Its end, to be noted: ${head.seq}:${head.hash.toString('hex')}${older}`;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError || error instanceof TypeError;
+  console.error(known ? error.message : error);
+  process.exitCode = 2;
+}

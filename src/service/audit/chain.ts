@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../signatures/canonical-json.js';
+import type { Entry } from './sql/entry-columns.js';
+
+/** A place in the chain. */
+export interface Link {
+  seq: number;
+  hash: Buffer;
+}
+
+/** What comes before the first entry. */
+export const BEGINNING: Link = { seq: 0, hash: Buffer.alloc(32) };
+
+/** The entry that follows `previous`: its hash is over its number, the hash before it and all that it says. Throws TypeError for what JSON cannot say. */
+export function linked({ at, kind, actor, taskId, runId, detail }: Entry, previous: Link): Link {
+  const seq = previous.seq + 1;
+  const said = { seq, previous: previous.hash.toString('hex'), at: inWords(at), kind, actor, taskId, runId, detail };
+  return { seq, hash: createHash('sha256').update(canonicalJson(said)).digest() };
+}
+
+/** Postgres has times that are none in JavaScript, such as infinity; who tampers may set one. */
+function inWords(at: Date): string {
+  return Number.isFinite(Number(at)) ? new Date(at).toISOString() : String(at);
+}

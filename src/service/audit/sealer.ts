@@ -1,0 +1,77 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { Housekeeper, type Left } from '../postgres/housekeeper.js';
+import { type Runner, Sql } from '../postgres/sql.js';
+import { type Link, linked } from './chain.js';
+import type { EntryRow } from './sql/entry-columns.js';
+import { type MarkRow, readMark } from './sql/read-mark.js';
+import { readUnsealed } from './sql/read-unsealed.js';
+import { rebaseAudit } from './sql/rebase-audit.js';
+import { sealEntries } from './sql/seal-entries.js';
+
+/** The name of the lock under which one process seals. */
+const LOCK = 'audit';
+const SEAL_EVERY = 2;
+/** Hashing takes 10 µs each; nobody waits longer for a turn. */
+const BATCH = 500;
+/** One connection is made for so many batches, and ended after them. */
+const MOST_BATCHES = 20;
+
+/** Chains what was written, one process at a time: each entry gets a number and a hash over itself and all before it. */
+@Injectable()
+export class Sealer implements OnModuleInit, OnApplicationBootstrap {
+  constructor(
+    private readonly sql: Sql,
+    private readonly housekeeper: Housekeeper,
+  ) {}
+
+  onModuleInit(): void {
+    this.housekeeper.register({ name: 'sealing the audit log', every: SEAL_EVERY, batch: () => this.seal() });
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.sql.query(rebaseAudit);
+  }
+
+  /** Seals what can be sealed; nothing if there is nothing, or if another process does it. */
+  async seal(): Promise<Left> {
+    if ((await waiting(this.sql, 1)).rows.length === 0) return 'done';
+    let left: Left = 'done';
+    await this.sql.exclusively(LOCK, async (runner) => {
+      let batches = 0;
+      do left = await sealBatch(runner);
+      while (left === 'more' && ++batches < MOST_BATCHES);
+    });
+    return left;
+  }
+}
+
+async function waiting(runner: Runner, most: number): Promise<{ end: MarkRow; rows: EntryRow[] }> {
+  const [end] = await runner.query(readMark, ['sealed']);
+  if (!end) throw new Error('audit_mark has lost its row `sealed`');
+  return { end, rows: await runner.query(readUnsealed, [end.tx, end.id, most]) };
+}
+
+async function sealBatch(runner: Runner): Promise<Left> {
+  const { end, rows } = await waiting(runner, BATCH);
+  const last = rows.at(-1);
+  if (!last) return 'done';
+  let link: Link = { seq: Number(end.seq), hash: end.hash };
+  const links = rows.map((row) => {
+    link = linked(row, link);
+    return link;
+  });
+  await runner.query(sealEntries, [end.seq, ...columnsOf(rows, links), link.seq, link.hash, last.tx, last.id]);
+  return rows.length < BATCH ? 'done' : 'more';
+}
+
+function columnsOf(rows: EntryRow[], links: Link[]): unknown[] {
+  return [
+    links.map(({ seq }) => seq),
+    rows.map(({ tx }) => tx),
+    rows.map(({ id }) => id),
+    links.map(({ hash }) => hash),
+    rows.map(({ kind }) => kind),
+    rows.map(({ actor }) => actor),
+    rows.map(({ taskId }) => taskId),
+  ];
+}

@@ -1,0 +1,19 @@
+import { ApiError } from './api-error.js';
+
+/** Who signed a request, as its MAC proves. */
+export interface Signer {
+  clientId: string;
+  /** See Quota. */
+  account: string;
+}
+
+/** Credentials that are not good, or no longer. `signer`: whose they were, where that is certain; a forger may write any name. */
+export class AuthenticationError extends ApiError {
+  constructor(
+    message: string,
+    readonly signer: Signer | undefined,
+    options?: ErrorOptions,
+  ) {
+    super('AuthenticationFailed', message, options);
+  }
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { statement } from './sql.js';
+
+/**
+ * How statements write entries of the audit log (table `audit_entry`): as one more `with` query, so that change and entry stand or fall
+ * together. Chaining is done later (service/audit). An entry is narrow, and never holds a secret: no token, certificate or MAC.
+ */
+
+/** All there are; the tests of service/audit know what each of them tells. */
+export const AUDIT_KINDS = [
+  'credentials-lent',
+  'credentials-renewed',
+  'artifact-credentials-lent',
+  'client-created',
+  'client-updated',
+  'client-reset',
+  'client-enabled',
+  'client-disabled',
+  'client-deleted',
+  'client-expired',
+  'role-created',
+  'role-updated',
+  'role-deleted',
+  'authentication-refused',
+  'authorization-refused',
+  'refusals-omitted',
+  'token-issued',
+  'token-revoked',
+  'key-rotated',
+  'key-compromised',
+  'scopes-reduced',
+] as const;
+export type AuditKind = (typeof AUDIT_KINDS)[number];
+
+/** But for the kind, SQL expressions over the relation. All are texts of ours, never input. */
+interface AuditOptions {
+  kind: AuditKind | { when: string; kind: AuditKind; otherwise: AuditKind };
+  /** The client id of who did it; absent: the service. */
+  actor?: string;
+  /** Whether the relation has a run, in columns called task_id and run_id. */
+  ofRun?: boolean;
+  /** A json object. */
+  detail?: string;
+}
+
+/** Text of a `with` query that writes an entry for each row of a relation; the relation may bring a `where` along. */
+export function recordAudit(relation: string, { kind, actor = 'null', ofRun = false, detail = 'null::json' }: AuditOptions): string {
+  const which = typeof kind === 'string' ? `'${kind}'` : `case when ${kind.when} then '${kind.kind}' else '${kind.otherwise}' end`;
+  return ofRun
+    ? `insert into audit_entry (kind, actor, task_id, run_id, detail) select ${which}, ${actor}, task_id, run_id, ${detail} from ${relation}`
+    : `insert into audit_entry (kind, actor, detail) select ${which}, ${actor}, ${detail} from ${relation}`;
+}
+
+/** An entry of what changes no row that would tell it. */
+export interface AuditRecord {
+  kind: AuditKind;
+  actor?: string | undefined;
+  taskId?: string | undefined;
+  runId?: number | undefined;
+  detail?: object;
+}
+
+/** See `auditParameters`. $1 kinds, $2 actors, $3 task_ids, $4 run_ids, $5 details */
+export const insertAudit = statement(
+  'insert-audit',
+  `
+insert into audit_entry (kind, actor, task_id, run_id, detail)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::smallint[], $5::json[])`,
+);
+
+export function auditParameters(records: readonly AuditRecord[]): unknown[] {
+  const of = <T>(read: (record: AuditRecord) => T | undefined) => records.map((record) => read(record) ?? null);
+  return [
+    of(({ kind }) => kind),
+    of(({ actor }) => actor),
+    of(({ taskId }) => taskId),
+    of(({ runId }) => runId),
+    of(({ detail }) => detail && JSON.stringify(detail)),
+  ];
+}
+
+/** Of JSON. A client may be given megabytes of scopes: longer lists are told by their number and digest. */
+const LONGEST_SCOPES = 4_096;
+
+/** What an entry tells of scopes that were given to somebody. */
+export function toldScopes(scopes: readonly string[]): object {
+  const text = JSON.stringify(scopes);
+  if (text.length <= LONGEST_SCOPES) return { scopes };
+  return { scopesCount: scopes.length, scopesSha256: createHash('sha256').update(text).digest('hex') };
+}

@@ -1,0 +1,36 @@
+import fc from 'fast-check';
+import { RefusalBudget } from './refusal-budget.js';
+
+it('takes ten of an account in a minute, and counts the others', () => {
+  const budget = new RefusalBudget();
+  const takes = (count: number, now: number) => Array.from({ length: count }, () => budget.takes('a', 'X', now)).filter(Boolean).length;
+  expect([takes(25, 0), takes(5, 59_999), takes(5, 60_000)]).toEqual([10, 0, 5]);
+  expect(budget.collect()).toEqual([{ account: 'a', code: 'X', count: 20 }]);
+  expect(budget.collect()).toEqual([]);
+});
+
+it('one account takes nothing of another, nor one code of its own', () => {
+  const budget = new RefusalBudget();
+  for (let times = 0; times < 11; times++) budget.takes('a', times % 2 ? 'X' : 'Y', 0);
+  expect(budget.takes('b', 'X', 0)).toBe(true);
+  expect(budget.collect()).toEqual([{ account: 'a', code: 'Y', count: 1 }]);
+});
+
+it('whatever comes, little is taken, little is remembered, and none is lost', () => {
+  const refusal = fc.record({ account: fc.nat(400).map(String), code: fc.constantFrom('X', 'Y'), wait: fc.nat(50) });
+  fc.assert(
+    fc.property(fc.array(refusal, { maxLength: 2_000, size: 'max' }), (refusals) => {
+      const budget = new RefusalBudget();
+      let [now, taken] = [0, 0];
+      for (const { account, code, wait } of refusals) {
+        now += wait;
+        if (budget.takes(account, code, now)) taken++;
+      }
+      expect(taken).toBeLessThanOrEqual(200 * (1 + Math.floor(now / 60_000)));
+      const omitted = budget.collect();
+      expect(omitted.length).toBeLessThanOrEqual(102);
+      expect(omitted.reduce((sum, { count }) => sum + count, taken)).toBe(refusals.length);
+    }),
+    { numRuns: 50 },
+  );
+});

@@ -1,0 +1,385 @@
+import { QUEUE_ISSUER } from '../src/credentials/run-grant.js';
+import { AuditedRefusals } from '../src/service/audit/audited-refusals.js';
+import { Sealer } from '../src/service/audit/sealer.js';
+import { ClientsService } from '../src/service/auth/clients.service.js';
+import { AUDIT_KINDS, type AuditKind } from '../src/service/postgres/audit-log.js';
+import { Api, type Credentials, slugid } from './support/api.js';
+import { ok, refused, Tasks, WORKER } from './support/tasks.js';
+import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
+
+/** What is written down of what happens over HTTP. How it is chained: audit-chain.test.ts. */
+
+let test: TestService;
+let tasks: Tasks;
+beforeAll(async () => {
+  test = await startTestService({ sweepInterval: 600, claimPoll: 0 });
+  tasks = new Tasks(test.root, test.database);
+});
+afterAll(() => test.close());
+
+/** All that must never be in it. */
+const secrets: string[] = [MASTER_KEY];
+/** Which kinds were seen; those of rooms to come are not. */
+const seen = new Set<string>();
+const TO_COME: AuditKind[] = ['token-issued', 'token-revoked', 'key-rotated', 'key-compromised', 'scopes-reduced'];
+
+let names = 0;
+const fresh = (prefix: string) => `${prefix}/${names++}`;
+const queue = () => `audit/q${names++}`;
+const DAY = 86_400_000;
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+const clientPath = (clientId: string, verb = '') => `/auth/v1/clients/${encodeURIComponent(clientId)}${verb}`;
+const rolePath = (roleId: string) => `/auth/v1/roles/${encodeURIComponent(roleId)}`;
+const wish = (more: object = {}) => ({ expires: inMs(DAY), description: 'of a test', ...more });
+
+interface Written {
+  kind: string;
+  actor: string | null;
+  taskId: string | null;
+  runId: number | null;
+  detail: Record<string, unknown> | null;
+}
+
+/** Behind the API's back, whether it is sealed or not. */
+async function written(where: string, ...parameters: unknown[]): Promise<Written[]> {
+  const { rows } = await test.database.pool.query(
+    `select kind, actor, task_id as "taskId", run_id as "runId", detail from audit_entry where ${where} order by tx, id`,
+    parameters,
+  );
+  for (const { kind } of rows) seen.add(kind);
+  return rows;
+}
+
+const ofTask = (taskId: string) => written('task_id = $1', taskId);
+const ofClient = (clientId: string) => written(`detail->>'clientId' = $1`, clientId);
+const ofRole = (roleId: string) => written(`detail->>'roleId' = $1`, roleId);
+const refusals = () => test.service.app.get(AuditedRefusals);
+
+/** As the sealed log is read. */
+const read = async (query: string, api = test.root) => {
+  await test.service.app.get(Sealer).seal();
+  return (await ok(api.get(`/auth/v1/audit${query && `?${query}`}`))).entries;
+};
+
+function kept<T extends Credentials>(credentials: T): T {
+  secrets.push(
+    credentials.accessToken,
+    ...(credentials.certificate ? [credentials.certificate, JSON.parse(credentials.certificate).signature] : []),
+  );
+  return credentials;
+}
+
+/** Fails whatever is committed meanwhile and has written such a row: at the very end, when all else was done. */
+async function atCommitRefused(table: string, work: () => Promise<unknown>): Promise<void> {
+  const { pool } = test.database;
+  await pool.query(`create or replace function refuse_for_test() returns trigger language plpgsql as $$ begin raise 'not today'; end $$`);
+  await pool.query(
+    `create constraint trigger of_a_test after insert or update or delete on ${table} deferrable initially deferred for each row execute function refuse_for_test()`,
+  );
+  await work().finally(() => pool.query(`drop trigger of_a_test on ${table}`));
+}
+
+describe('clients', () => {
+  it('are created, updated, reset, disabled, enabled and deleted by somebody', async () => {
+    const clientId = fresh('audited');
+    const admin = await test.client('*');
+    const by = { actor: admin.credentials?.clientId, taskId: null, runId: null };
+    const expires = inMs(DAY);
+    kept(await ok(admin.put(clientPath(clientId), wish({ expires, scopes: ['a:*'] }))));
+    await ok(admin.post(clientPath(clientId), wish({ expires, scopes: ['b'] })));
+    kept(await ok(admin.post(clientPath(clientId, '/reset'))));
+    await ok(admin.post(clientPath(clientId, '/disable')));
+    await ok(admin.post(clientPath(clientId, '/enable')));
+    expect((await admin.delete(clientPath(clientId))).status).toBe(204);
+    expect((await admin.delete(clientPath(clientId))).status).toBe(204);
+    expect(await ofClient(clientId)).toEqual([
+      { ...by, kind: 'client-created', detail: { clientId, expires, scopes: ['a:*'] } },
+      { ...by, kind: 'client-updated', detail: { clientId, expires, scopes: ['b'] } },
+      { ...by, kind: 'client-reset', detail: { clientId } },
+      { ...by, kind: 'client-disabled', detail: { clientId } },
+      { ...by, kind: 'client-enabled', detail: { clientId } },
+      { ...by, kind: 'client-deleted', detail: { clientId } }, // and once: the second time there was none
+    ]);
+  });
+
+  it('expire by themselves', async () => {
+    const clientId = fresh('audited');
+    kept(await ok(test.root.put(clientPath(clientId), wish({ deleteOnExpiration: true }))));
+    await test.database.pool.query(`update client set expires = now() - interval '1 s' where client_id = $1`, [clientId]);
+    await test.service.app.get(ClientsService).removeExpired();
+    expect((await ofClient(clientId)).at(-1)).toEqual({
+      ...{ kind: 'client-expired', actor: null, taskId: null, runId: null },
+      detail: { clientId },
+    });
+  });
+
+  it('of thousands of scopes only number and digest are told', async () => {
+    const clientId = fresh('audited');
+    const scopes = Array.from({ length: 1000 }, (_, n) => `scope:${n}`);
+    kept(await ok(test.root.put(clientPath(clientId), wish({ scopes }))));
+    const [{ detail } = { detail: null }] = await ofClient(clientId);
+    expect(detail).toMatchObject({ scopesCount: 1000, scopesSha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(JSON.stringify(detail).length).toBeLessThan(300);
+  });
+
+  it('that were not changed after all have no entry', async () => {
+    const clientId = fresh('audited');
+    kept(await ok(test.root.put(clientPath(clientId), wish())));
+    await refused(test.root.put(clientPath(clientId), wish()), 409);
+    await refused((await test.client(`auth:update-client:${clientId}`)).post(clientPath(clientId), wish({ scopes: ['more'] })), 403);
+    await refused(test.root.post(clientPath('audited/nobody'), wish()), 404);
+    await atCommitRefused('client', async () => {
+      for (const verb of ['/reset', '/disable']) await refused(test.root.post(clientPath(clientId, verb)), 500);
+      await refused(test.root.post(clientPath(clientId), wish({ scopes: ['x'] })), 500);
+      await refused(test.root.delete(clientPath(clientId)), 500);
+      await refused(test.root.put(clientPath(`${clientId}/other`), wish()), 500);
+    });
+    expect(await written(`kind like 'client-%' and detail->>'clientId' like $1`, `${clientId}%`)).toMatchObject([
+      { kind: 'client-created' },
+    ]);
+  });
+
+  it('nothing is changed that could not be written down', async () => {
+    const clientId = fresh('audited');
+    await atCommitRefused('audit_entry', () => refused(test.root.put(clientPath(clientId), wish()), 500));
+    await refused(test.root.get(clientPath(clientId)), 404);
+  });
+});
+
+describe('roles', () => {
+  it('are created, updated and deleted by somebody; what changes nothing has no entry', async () => {
+    const roleId = fresh('audited');
+    const admin = await test.client('*');
+    const by = { actor: admin.credentials?.clientId, taskId: null, runId: null };
+    const role = { scopes: ['a'], description: '' };
+    await ok(admin.put(rolePath(roleId), role));
+    await ok(admin.put(rolePath(roleId), role));
+    await ok(admin.post(rolePath(roleId), { ...role, scopes: ['b', 'c'] }));
+    await refused((await test.client(`auth:update-role:${roleId}`)).post(rolePath(roleId), { ...role, scopes: ['d'] }), 403);
+    await atCommitRefused('role', () => refused(admin.post(rolePath(roleId), { ...role, scopes: ['e'] }), 500));
+    for (let twice = 0; twice < 2; twice++) expect((await admin.delete(rolePath(roleId))).status).toBe(204);
+    expect(await ofRole(roleId)).toEqual([
+      { ...by, kind: 'role-created', detail: { roleId, scopes: ['a'] } },
+      { ...by, kind: 'role-updated', detail: { roleId, scopes: ['b', 'c'] } },
+      { ...by, kind: 'role-deleted', detail: { roleId } },
+    ]);
+  });
+});
+
+describe('credentials', () => {
+  const lent = (taskId: string, actor = 'static/root') => ({
+    ...{ kind: 'credentials-lent', actor, taskId, runId: 0 },
+    detail: { ...WORKER, takenUntil: expect.any(String) },
+  });
+
+  it('of a run are lent to who claims it, and renewed by who reclaims it', async () => {
+    const taskQueueId = queue();
+    const taskId = await tasks.create({ taskQueueId });
+    const worker = await test.client('queue:claim-work:*', 'queue:worker-id:*');
+    const claimed = new Tasks(worker, test.database).claimWork(taskQueueId);
+    const [{ credentials, takenUntil }] = (await ok(claimed)).tasks;
+    const reclaim = await ok(test.root.as(kept(credentials)).post(`/queue/v1/task/${taskId}/runs/0/reclaim`));
+    kept(reclaim.credentials);
+    const entries = await ofTask(taskId);
+    expect(entries).toEqual([
+      lent(taskId, worker.credentials?.clientId),
+      { ...lent(taskId, credentials.clientId), kind: 'credentials-renewed', detail: { takenUntil: expect.any(String) } },
+    ]);
+    expect(entries.map(({ detail }) => Date.parse(String(detail?.takenUntil)))).toEqual([takenUntil, reclaim.takenUntil].map(Date.parse));
+  });
+
+  it('are lent again to who repeats a claim', async () => {
+    const taskQueueId = queue();
+    const taskId = await tasks.create({ taskQueueId });
+    for (let twice = 0; twice < 2; twice++) await ok(tasks.claimWork(taskQueueId, 1, WORKER, { 'idempotency-key': 'once' }));
+    expect(await ofTask(taskId)).toEqual([lent(taskId), lent(taskId)]);
+    const named = await tasks.create();
+    for (let twice = 0; twice < 2; twice++) kept((await ok(tasks.claimTask(named))).credentials);
+    expect(await ofTask(named)).toEqual([lent(named), lent(named)]);
+  });
+
+  it('each of several that share a statement has its own actor', async () => {
+    const taskQueueId = queue();
+    const workers = await Promise.all(Array.from({ length: 4 }, () => test.client('queue:claim-work:*', 'queue:worker-id:*')));
+    for (let made = 0; made < 4; made++) await tasks.create({ taskQueueId });
+    const claims = await Promise.all(
+      workers.map((api, n) => new Tasks(api, test.database).claimWork(taskQueueId, 1, { ...WORKER, workerId: `w${n}` })),
+    );
+    for (const [n, { body }] of claims.entries()) {
+      const [{ status, credentials }] = body.tasks;
+      await ok(test.root.as(kept(credentials)).post(`/queue/v1/task/${status.taskId}/runs/0/reclaim`));
+      const actors = (await ofTask(status.taskId)).map(({ actor }) => actor);
+      expect(actors).toEqual([workers[n]?.credentials?.clientId, credentials.clientId]);
+    }
+  });
+
+  it('are not lent where that cannot be written down: the task stays pending', async () => {
+    const taskQueueId = queue();
+    const taskId = await tasks.create({ taskQueueId });
+    await atCommitRefused('audit_entry', () => refused(tasks.claimWork(taskQueueId), 500));
+    expect(await tasks.state(taskId)).toBe('pending');
+    await atCommitRefused('audit_entry', () => refused(tasks.claimTask(taskId), 500));
+    expect(await ofTask(taskId)).toEqual([]);
+    const { takenUntil } = await ok(tasks.claimTask(taskId));
+    await atCommitRefused('audit_entry', () => refused(tasks.reclaim(taskId), 500));
+    expect((await tasks.status(taskId)).runs[0].takenUntil).toBe(takenUntil);
+  });
+
+  it('are not recorded where none were lent', async () => {
+    const taskId = await tasks.create();
+    await ok(tasks.claimTask(taskId));
+    await ok(tasks.report('completed', taskId));
+    await refused(tasks.reclaim(taskId), 409);
+    await refused(tasks.claimTask(taskId, 0, { ...WORKER, workerId: 'other' }), 409);
+    expect(await ofTask(taskId)).toEqual([lent(taskId)]);
+  });
+
+  it('of an artifact are lent for its upload, and to who downloads it', async () => {
+    const taskId = await tasks.create();
+    const { credentials } = await ok(tasks.claimTask(taskId));
+    const run = test.root.as(kept(credentials));
+    const path = `/queue/v1/task/${taskId}/runs/0/artifacts/${encodeURIComponent('public/a')}`;
+    const expires = inMs(3_600_000);
+    const created = await ok(run.post(path, { storageType: 'object', contentType: 'text/plain', expires }));
+    kept(created.credentials);
+    const { name, projectId, uploadId } = created;
+    const object = test.root.as(created.credentials);
+    const data = Buffer.from('hello').toString('base64');
+    const proposedUploadMethods = { dataInline: { contentType: 'text/plain', objectData: data } };
+    await object.put(`/api/object/v1/upload/${encodeURIComponent(name)}`, { projectId, uploadId, expires, proposedUploadMethods });
+    await object.post(`/api/object/v1/finish-upload/${encodeURIComponent(name)}`, { projectId, uploadId, hashes: {} });
+    await run.put(path, { uploadId });
+    kept((await ok(test.root.get(path.replace('/artifacts/', '/artifact-content/')))).credentials);
+    await test.role('anonymous', 'queue:get-artifact:public/*');
+    kept((await ok(test.root.as().get(path.replace('/artifacts/', '/artifact-content/')))).credentials);
+    await test.root.delete(rolePath('anonymous'));
+    const one = { kind: 'artifact-credentials-lent', taskId, runId: 0 };
+    expect((await ofTask(taskId)).slice(1)).toEqual([
+      { ...one, actor: credentials.clientId, detail: { name: 'public/a', to: 'upload' } },
+      { ...one, actor: 'static/root', detail: { name: 'public/a', to: 'download' } }, // nobody is told of who needed no credentials
+    ]);
+  });
+});
+
+describe('refusals', () => {
+  const since = async (work: () => Promise<unknown>) => {
+    await refusals().write();
+    const { rows } = await test.database.pool.query('select coalesce(max(id), 0) as last from audit_entry');
+    await work();
+    await refusals().write();
+    return written('id > $1', rows[0].last);
+  };
+
+  it('who lacks scopes is known, and so is what they asked for', async () => {
+    const api = await test.client('irrelevant');
+    const taskId = slugid();
+    const entries = await since(() => refused(api.post(`/queue/v1/task/${taskId}/runs/3/reclaim`), 403));
+    expect(entries).toEqual([
+      { kind: 'authorization-refused', actor: api.credentials?.clientId, taskId, runId: 3, detail: { operation: 'reclaimTask' } },
+    ]);
+  });
+
+  it('of credentials of a run that is over it is known whose they were', async () => {
+    const taskId = await tasks.create();
+    const { credentials } = await ok(tasks.claimTask(taskId));
+    await ok(tasks.report('completed', taskId));
+    const entries = await since(() => refused(test.root.as(kept(credentials)).get(`/queue/v1/task/${taskId}/status`), 401));
+    expect(entries).toMatchObject([{ kind: 'authentication-refused', actor: credentials.clientId, taskId }]);
+  });
+
+  it('who cannot prove a name is nobody', async () => {
+    const forger = test.root.as({ clientId: 'static/root', accessToken: 'x'.repeat(44) });
+    const queue = test.root.as({ clientId: QUEUE_ISSUER, accessToken: 'y'.repeat(44) });
+    const entries = await since(async () => {
+      for (const api of [forger, queue]) await refused(api.get('/auth/v1/clients'), 401);
+    });
+    const one = { kind: 'authentication-refused', actor: null, taskId: null, runId: null, detail: { operation: 'listClients' } };
+    expect(entries).toEqual([one, one]);
+  });
+
+  it('what was sent for a name is not repeated', async () => {
+    const api = await test.client('irrelevant');
+    const entries = await since(() => api.get(`/queue/v1/task/${encodeURIComponent('a secret pasted here')}/status`));
+    expect(entries).toMatchObject([{ actor: api.credentials?.clientId, taskId: null, detail: { operation: 'status' } }]);
+  });
+
+  it('a flood leaves ten entries and a number, and strangers who lack scopes only the number', async () => {
+    refusals().tell();
+    const client = await test.client('irrelevant');
+    const entries = await since(async () => {
+      const ask = (api: Api) => refused(api.get('/auth/v1/clients'), 403);
+      for (let times = 0; times < 10; times++)
+        await Promise.all(Array.from({ length: 10 }, () => Promise.all([ask(client), ask(test.root.as())])));
+    });
+    expect(entries).toHaveLength(10);
+    expect(new Set(entries.map(({ actor }) => actor))).toEqual(new Set([client.credentials?.clientId]));
+    const counted = await since(async () => refusals().tell());
+    const omitted = (by: string | undefined, count: number) => ({
+      ...{ kind: 'refusals-omitted', actor: null, taskId: null, runId: null },
+      detail: { of: 'authorization-refused', by, count },
+    });
+    expect(counted).toHaveLength(2);
+    expect(counted).toEqual(
+      expect.arrayContaining([omitted(client.credentials?.clientId, 90), omitted('callers without credentials', 100)]),
+    );
+    expect(await since(async () => refusals().tell())).toEqual([]);
+  });
+
+  it('temporary credentials under many names take of the client that issued them', async () => {
+    const runs: Api[] = [];
+    for (let made = 0; made < 12; made++) {
+      const taskId = await tasks.create();
+      const { credentials } = await ok(tasks.claimTask(taskId));
+      runs.push(test.root.as(kept(credentials)));
+    }
+    const entries = await since(() => Promise.all(runs.map((run) => refused(run.get('/auth/v1/clients'), 403))));
+    expect(entries.length).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('the log as it is read', () => {
+  it('tells what was written, to who may', async () => {
+    const clientId = fresh('audited');
+    const began = inMs(-1_000);
+    kept(await ok(test.root.put(clientPath(clientId), wish({ scopes: ['a'] }))));
+    await ok(test.root.post(clientPath(clientId, '/disable')));
+    const reader = await test.client('auth:read-audit');
+    const entries = await read(`since=${began}&actor=static%2Froot`, reader);
+    const own = entries.filter(({ detail }: Written) => detail?.clientId === clientId);
+    expect(own.map(({ kind }: Written) => kind)).toEqual(['client-created', 'client-disabled']);
+    expect(own[1].seq).toBe(own[0].seq + 1);
+    expect(own[0]).not.toHaveProperty('taskId');
+    await refused((await test.client('auth:list-clients')).get('/auth/v1/audit'), 403);
+  });
+
+  it('begins where it is to begin, however much came before', async () => {
+    await read('');
+    const { rows } = await test.database.pool.query(
+      `select seq, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
+         from audit_chain join audit_entry using (tx, id) order by seq`,
+    );
+    for (const { at } of rows.filter((_, n) => n % 7 === 0)) {
+      const expected = rows.filter((row) => row.at >= at).map(({ seq }) => Number(seq));
+      expect((await read(`since=${at}`)).map(({ seq }: { seq: number }) => seq)).toEqual(expect.arrayContaining(expected));
+    }
+  });
+
+  it.each(['taskId=x', 'actor=%20', 'kind=Client', 'since=yesterday', 'until=2026-01-01T00:00:00Z', 'continuationToken=WyJ4Il0'])(
+    'refuses %s',
+    async (query) => {
+      await refused(test.root.get(`/auth/v1/audit?${query}`), 400);
+    },
+  );
+});
+
+it('each kind was seen, but for those of rooms to come', () => {
+  expect([...seen].sort()).toEqual(AUDIT_KINDS.filter((kind) => !TO_COME.includes(kind)).sort());
+});
+
+it('no secret is in it', async () => {
+  const { rows } = await test.database.pool.query(`select string_agg(entry::text, ' ') as all from audit_entry as entry`);
+  expect(secrets.length).toBeGreaterThan(20);
+  expect(rows[0].all.length).toBeGreaterThan(5_000);
+  for (const secret of secrets) expect(rows[0].all.includes(secret)).toBe(false);
+  expect(rows[0].all).not.toMatch(/hawk id=|accessToken|certificate|signature|mac="/i);
+});

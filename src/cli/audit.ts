@@ -57,10 +57,15 @@ function told({ anchor, head, tampering }: Verdict, noted: Link | undefined): st
   return `The audit log is whole: ${head.seq - anchor.seq} entries after ${anchor.seq}. Its end, to be noted: ${head.seq}:${head.hash.toString('hex')}${older}`;
 }
 
+/** What whoever calls it can mend. */
+function isKnown(error: unknown): error is Error {
+  if (error instanceof ConfigError || error instanceof EmbeddedPostgresError) return true;
+  return String((error as { code?: unknown }).code).startsWith('ERR_PARSE_ARGS_');
+}
+
 try {
   process.exitCode = await main();
 } catch (error) {
-  const known = error instanceof ConfigError || error instanceof EmbeddedPostgresError || error instanceof TypeError;
-  console.error(known ? error.message : error);
+  console.error(isKnown(error) ? error.message : error);
   process.exitCode = 2;
 }

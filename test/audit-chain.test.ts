@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import type { DataSource } from 'typeorm';
 import type { Link } from '../src/service/audit/chain.js';
 import { Pruner } from '../src/service/audit/pruner.js';
+import { ReadAudit } from '../src/service/audit/read-audit.service.js';
 import { Sealer } from '../src/service/audit/sealer.js';
+import { findAuditSeq } from '../src/service/audit/sql/find-audit-seq.js';
 import { rebaseAudit } from '../src/service/audit/sql/rebase-audit.js';
 import { type Tampering, verifyChain } from '../src/service/audit/verify-chain.js';
 import type { Config } from '../src/service/config.js';
@@ -133,6 +135,28 @@ describe('a chain', () => {
     expect(beaten).toBe(true);
     expect(await seqs(sql)).toEqual([1, 2, 3, 4]);
     expect((await verifyChain(sql)).tampering).toBeUndefined();
+  });
+
+  it('is read from any time on without a walk from its beginning', async () => {
+    const { sql, sealer } = await emptyLog();
+    const began = Date.now() - 300 * 3_600_000;
+    const hours = `to_timestamp(${began / 1000}) + n * interval '1 h'`;
+    await raw(sql, `insert into audit_entry (at, kind) select ${hours}, 'role-deleted' from generate_series(0, 299) as n`);
+    await untilDone(() => sealer.seal());
+    const reading = new ReadAudit(sql);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: -3, max: 302 }), fc.nat(3_599_999), async (hour, ms) => {
+        const since = new Date(began + hour * 3_600_000 + ms).toISOString();
+        const { entries } = await reading.page(
+          { since, taskId: undefined, actor: undefined, kind: undefined },
+          { limit: '1', token: undefined },
+        );
+        const first = Math.max(0, ms === 0 ? hour : hour + 1) + 1;
+        expect(entries.map(({ seq }) => seq)).toEqual(first <= 300 ? [first] : []);
+        const [found] = await sql.query(findAuditSeq, [since]);
+        expect(Number(found?.seq)).toBeGreaterThanOrEqual(Math.min(300, first) - 2);
+      }),
+    );
   });
 
   it('goes on after a dump was restored where transaction ids are lower', async () => {

@@ -16,6 +16,20 @@ it('one account takes nothing of another, nor one code of its own', () => {
   expect(budget.collect()).toEqual([{ account: 'a', code: 'Y', count: 1 }]);
 });
 
+it('strangers are not counted with those who were too many to be counted apart', () => {
+  const budget = new RefusalBudget();
+  budget.count('', 'X');
+  for (let n = 0; n < 120; n++) budget.count(`client-${n}`, 'X');
+  const omitted = budget.collect();
+  expect(omitted).toHaveLength(101);
+  expect(omitted).toEqual(
+    expect.arrayContaining([
+      { account: '', code: 'X', count: 1 },
+      { account: undefined, code: 'X', count: 21 },
+    ]),
+  );
+});
+
 it('whatever comes, little is taken, little is remembered, and none is lost', () => {
   const refusal = fc.record({ account: fc.nat(400).map(String), code: fc.constantFrom('X', 'Y'), wait: fc.nat(50) });
   fc.assert(

@@ -35,9 +35,9 @@ export class RefusalBudget {
 
   /** Counts one that is not written down, whatever is left. */
   count(account: string, code: string): void {
-    const apart = `${account} ${code}`; // no code has a space
+    const apart = `${account} ${code}`; // not the code alone, also where the account is ''
     const known = this.omitted.has(apart) || this.omitted.size < COUNTED_APART;
-    const key = known ? apart : ` ${code}`;
+    const key = known ? apart : code;
     const entry = this.omitted.get(key) ?? { account: known ? account : undefined, code, count: 0 };
     entry.count++;
     this.omitted.set(key, entry);

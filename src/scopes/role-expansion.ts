@@ -13,18 +13,25 @@ export interface Role {
 /** Roles made ready by `compileRoles`, ordered by id. Read-only, so one index can serve any number of requests. */
 export type RoleIndex = readonly CompiledRole[];
 
-interface CompiledRole {
+/** A role of such an index. */
+export interface CompiledRole {
   roleId: string;
   stem: string;
   isPattern: boolean;
   fixed: readonly string[];
-  parameterised: readonly { before: string; after: string }[];
+  parameterised: readonly Template[];
   /** The pattern with the longest stem that this role's stem begins with: following these leads to every pattern that matches it. */
   within: CompiledRole | undefined;
 }
 
-const ASSUME = 'assume:';
-const PARAMETER = '<..>';
+/** A scope of a pattern, around its `<..>`. */
+export interface Template {
+  before: string;
+  after: string;
+}
+
+export const ASSUME = 'assume:';
+export const PARAMETER = '<..>';
 
 /**
  * What one expansion may cost: one for each match of a role, and one for each character of the scopes built from parameters. 2,000 scopes
@@ -32,7 +39,7 @@ const PARAMETER = '<..>';
  * growing parameter to themselves, and for chains in which each role passes on two different ones: twenty such roles, with no cycle among
  * them, make a million scopes of one.
  */
-const MAX_COST = 10_000_000;
+export const MAX_COST = 10_000_000;
 
 /** Roles are refused where assuming them all costs more: the rest is for what callers assume besides, anonymous ones among them. */
 const MAX_STORED_COST = MAX_COST / 2;
@@ -117,12 +124,13 @@ function compileRole({ roleId, scopes }: Role, within: CompiledRole | undefined)
   return { roleId, stem, isPattern, fixed: scopes.filter((scope) => !takesParameter(scope)), parameterised, within };
 }
 
-function insert({ before, after }: { before: string; after: string }, parameter: string): string {
+/** The scope that a template makes of a parameter. */
+export function insert({ before, after }: Template, parameter: string): string {
   return before + parameter + (parameter.endsWith('*') ? '' : after);
 }
 
 /** The roles one scope assumes, each with its parameter. In order of ids the roles below a stem are neighbours; those above are linked. */
-function* rolesAssumed(roles: RoleIndex, scope: string): Generator<[CompiledRole, string]> {
+export function* rolesAssumed(roles: RoleIndex, scope: string): Generator<[CompiledRole, string]> {
   const name = roleNamed(scope);
   if (name === undefined) return;
   const stem = withoutStar(name);

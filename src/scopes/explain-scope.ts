@@ -1,0 +1,133 @@
+import {
+  type CompiledRole,
+  type ExpansionOptions,
+  insert,
+  MAX_COST,
+  PARAMETER,
+  type RoleIndex,
+  rolesAssumed,
+  type Template,
+} from './role-expansion.js';
+import { satisfies, withoutStar } from './scope.js';
+
+/** A scope on the way from what is held to what that amounts to. Without a role it is held as it is. */
+export interface Step {
+  scope: string;
+  role?: {
+    roleId: string;
+    /** The scope as the role has it. */
+    template: string;
+    /** What its `<..>` stands for; empty where the role's id is no pattern. */
+    parameter: string;
+  };
+}
+
+/** Where a scope comes from: the scope that assumes a role, and what of that role it is. */
+interface Origin {
+  from: string;
+  role: CompiledRole;
+  template: Template | string;
+  parameter: string;
+}
+
+/** All that was derived, each scope with its origin, none for what is held as it is. */
+export type Derivations = ReadonlyMap<string, Origin | undefined>;
+
+export type Explanation = { has: true; derivation: Step[] } | { has: false; nearest: Step[][] };
+
+/** So many near misses are told: the nearest one is mostly the misspelling, and beyond these nobody reads. */
+const MOST_NEAREST = 5;
+
+/**
+ * Why the holder of these scopes has the wanted one: the shortest way to it, from a scope that is held, by the roles in between, to the one
+ * that satisfies it. Or else which of all that it holds came nearest, each with its own way. It says `has` where `expandScopes` grants a
+ * scope that satisfies the wanted one, and nowhere else. It costs what that does, and throws as that does, unless it ends before.
+ */
+export function explainScope(held: readonly string[], roles: RoleIndex, wanted: string, options: ExpansionOptions = {}): Explanation {
+  let found: string | undefined;
+  const isFound = (scope: string) => {
+    if (satisfies(scope, wanted)) found = scope;
+    return found !== undefined;
+  };
+  const derivations = deriveScopes(held, roles, options, isFound);
+  if (found !== undefined) return { has: true, derivation: derivationOf(derivations, found) };
+  return { has: false, nearest: nearestTo(wanted, derivations.keys()).map((scope) => derivationOf(derivations, scope)) };
+}
+
+/**
+ * All that `expandScopes` would make of the scopes, not normalised, with the shortest way to each: what takes fewest roles comes first.
+ * `isEnough` is asked about each in that order, and ends it.
+ */
+export function deriveScopes(
+  held: readonly string[],
+  roles: RoleIndex,
+  { maxCost = MAX_COST, leaveOut = () => false }: ExpansionOptions = {},
+  isEnough: (scope: string) => boolean = () => false,
+): Derivations {
+  const all = held.includes('*'); // of everything there is nothing to look up, as in expandScopes
+  const origins = new Map<string, Origin | undefined>();
+  for (const scope of all ? ['*'] : held) if (all || !leaveOut(scope)) origins.set(scope, undefined);
+  const assumed = new Set<CompiledRole>();
+  let cost = 0;
+  // like a Set, a Map is iterated through to what is added on the way: breadth first, so whoever comes first came by the fewest roles
+  for (const from of origins.keys()) {
+    if (isEnough(from) || all) break;
+    for (const [role, parameter] of rolesAssumed(roles, from)) {
+      for (const [scope, template] of grantsOf(role, parameter, !assumed.has(role))) {
+        if (typeof template !== 'string') cost += scope.length;
+        if (cost > maxCost) break;
+        if (!origins.has(scope) && !leaveOut(scope)) origins.set(scope, { from, role, template, parameter });
+      }
+      assumed.add(role);
+      if (++cost > maxCost) throw new Error(`the roles grant too many scopes to explain, the last ones through role '${role.roleId}'`);
+    }
+  }
+  return origins;
+}
+
+/** The way to a scope that was derived, from one that is held. */
+export function derivationOf(derivations: Derivations, scope: string): Step[] {
+  const way: Step[] = [];
+  for (let at: string | undefined = scope; at !== undefined; at = derivations.get(at)?.from) way.push(stepTo(at, derivations.get(at)));
+  return way.reverse();
+}
+
+function stepTo(scope: string, origin: Origin | undefined): Step {
+  if (!origin) return { scope };
+  const { role, template, parameter } = origin;
+  const text = typeof template === 'string' ? template : template.before + PARAMETER + template.after;
+  return { scope, role: { roleId: role.roleId, template: text, parameter: role.isPattern ? parameter : '' } };
+}
+
+/** What a role grants; what is fixed only the first time that it is assumed, because it is the same each time. */
+function* grantsOf({ fixed, parameterised }: CompiledRole, parameter: string, first: boolean): Generator<[string, Template | string]> {
+  if (first) for (const scope of fixed) yield [scope, scope];
+  for (const template of parameterised) yield [insert(template, parameter), template];
+}
+
+/** Those that share the most whole parts with the wanted one, at least one; among equals those that share more of the next one. */
+function nearestTo(wanted: string, scopes: Iterable<string>): string[] {
+  let nearest: { scope: string; parts: number; shared: number }[] = [];
+  for (const scope of scopes) {
+    const shared = sharedLength(withoutStar(scope), withoutStar(wanted));
+    const parts = partsLength(wanted, shared);
+    const last = nearest[MOST_NEAREST - 1];
+    if (parts === 0 || (last && (parts < last.parts || (parts === last.parts && shared <= last.shared)))) continue;
+    nearest.push({ scope, parts, shared });
+    nearest = nearest.sort((a, b) => b.parts - a.parts || b.shared - a.shared).slice(0, MOST_NEAREST);
+  }
+  return nearest.map(({ scope }) => scope);
+}
+
+function sharedLength(a: string, b: string): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length++;
+  return length;
+}
+
+/** How much of so many characters are whole parts, each with the sign that ends it. */
+function partsLength(scope: string, length: number): number {
+  for (let at = length; at > 0; at--) if (':/#'.includes(scope[at - 1]!)) return at;
+  return 0;
+}

@@ -1,5 +1,5 @@
 import { satisfies } from './scope.js';
-import { compareScopes, holdsScope, normalHolds, normalizeScopes } from './scope-set.js';
+import { compareScopes, holdsScope, normalHolder, normalHolds, normalizeScopes } from './scope-set.js';
 
 /**
  * What an operation requires: one scope, all of a list (an empty one is satisfied by anybody), or any of a list (an empty one by nobody).
@@ -50,6 +50,28 @@ export function isSatisfiedByNormal(normal: readonly string[], expression: Scope
   if (typeof expression === 'string') return normalHolds(normal, expression);
   if ('AllOf' in expression) return expression.AllOf.every((member) => isSatisfiedByNormal(normal, member));
   return expression.AnyOf.some((member) => isSatisfiedByNormal(normal, member));
+}
+
+/**
+ * Which of the held scopes, in normal form, satisfy the expression, of an `AnyOf` those of its first alternative that is satisfied; undefined
+ * where it is not. Some may be in the list more than once.
+ */
+export function satisfyingScopes(normal: readonly string[], expression: ScopeExpression): string[] | undefined {
+  const found: string[] = [];
+  return collectSatisfying(normal, expression, found) ? found : undefined;
+}
+
+function collectSatisfying(normal: readonly string[], expression: ScopeExpression, found: string[]): boolean {
+  if (typeof expression === 'string') {
+    const holder = normalHolder(normal, expression);
+    if (holder !== undefined) found.push(holder);
+    return holder !== undefined;
+  }
+  const before = found.length;
+  const collect = (member: ScopeExpression) => collectSatisfying(normal, member, found);
+  const isHeld = 'AllOf' in expression ? expression.AllOf.every(collect) : expression.AnyOf.some(collect);
+  if (!isHeld) found.length = before; // half of an alternative decided nothing
+  return isHeld;
 }
 
 /**

@@ -77,6 +77,11 @@ export function remainingScopes(scopes: readonly string[], normal: readonly stri
  * normal form has nothing between `P*` and what it satisfies. Of scopes in no such order it may miss one, but never find too many.
  */
 export function normalHolds(normal: readonly string[], required: string): boolean {
+  return normalHolder(normal, required) !== undefined;
+}
+
+/** The one of them that satisfies the required scope; of scopes in normal form there is one at most. */
+export function normalHolder(normal: readonly string[], required: string): string | undefined {
   let low = 0;
   let high = normal.length;
   while (low < high) {
@@ -84,7 +89,8 @@ export function normalHolds(normal: readonly string[], required: string): boolea
     if (compareScopes(normal[middle]!, required) <= 0) low = middle + 1;
     else high = middle;
   }
-  return low > 0 && satisfies(normal[low - 1]!, required);
+  const last = normal[low - 1];
+  return last !== undefined && satisfies(last, required) ? last : undefined;
 }
 
 function keep(normal: string[], next: string): void {

@@ -5,6 +5,9 @@ import { AuthenticateService } from './authenticate.service.js';
 import { AuthorityService } from './authority.service.js';
 import { ClientsController } from './clients.controller.js';
 import { ClientsService } from './clients.service.js';
+import { ExplainController } from './explain/explain.controller.js';
+import { ExplainService } from './explain/explain.service.js';
+import { ScopeUses } from './explain/scope-uses.js';
 import { KeysModule } from './keys/keys.module.js';
 import { Registry } from './registry.js';
 import { RequestAuthenticator } from './request-authenticator.js';
@@ -32,7 +35,7 @@ const TOKENS = [
 @Global()
 @Module({
   imports: [KeysModule],
-  controllers: [ClientsController, RolesController, ScopesController, TokensController],
+  controllers: [ClientsController, RolesController, ScopesController, ExplainController, TokensController],
   providers: [
     Registry,
     ClientsService,
@@ -40,6 +43,8 @@ const TOKENS = [
     RunAuthority,
     AuthenticateService,
     RequestAuthenticator,
+    ScopeUses,
+    ExplainService,
     ...TOKENS,
     { provide: Authenticator, useExisting: RequestAuthenticator },
     AuthorityService,

@@ -15,10 +15,11 @@ import {
 import { ApiError } from '../http/api-error.js';
 import { AuthenticationError, type Signer } from '../http/authentication-error.js';
 import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
-import { Caller } from '../http/caller.js';
+import { Caller, type Grounds } from '../http/caller.js';
 import { accountOf } from '../http/quota.js';
 import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
+import { ScopeUses } from './explain/scope-uses.js';
 import { type Directory, type Identity, identify, isProven, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
@@ -37,6 +38,7 @@ export class AuthenticateService extends Authenticator {
     private readonly sql: Sql,
     private readonly authority: RunAuthority,
     lent: LentCredentials,
+    private readonly uses: ScopeUses,
   ) {
     super();
     this.directory = {
@@ -94,12 +96,13 @@ export class AuthenticateService extends Authenticator {
     const scopes = restrict(identity, held, this.registry, ANONYMOUS);
     identity.verifyMac();
     this.touch(identity.issuer, now);
-    return new Caller(identity.clientId, scopes, identity.expires, undefined, identity.issuer);
+    return new Caller(identity.clientId, scopes, identity.expires, undefined, identity.issuer, groundsOf(identity));
   }
 
   /**
    * Credentials of a run. The MAC comes first here: only their holder makes us read the run. While they decide about their own
-   * run nothing is read at all, because the statement that reclaims or resolves decides whether it is still held.
+   * run nothing is read at all, because the statement that reclaims or resolves decides whether it is still held. Nor is it noted as a use of
+   * scopes: every run is given those three, and a row for each run that ends would cost more than all other uses.
    */
   private async run(identity: Identity, ownRun: { taskId: string; runId: string } | undefined): Promise<Caller> {
     const { clientId, authorizedScopes, expires } = identity;
@@ -113,7 +116,8 @@ export class AuthenticateService extends Authenticator {
       return new Caller(clientId, scopes, expires, { taskId, runId, workerGroup, workerId, creator: null });
     }
     const run = await this.runOf(holder);
-    return new Caller(clientId, this.runScopes(identity, holder, run, own), expires, { ...holder, creator: run.creator });
+    const scopes = this.runScopes(identity, holder, run, own);
+    return new Caller(clientId, scopes, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), this.uses);
   }
 
   private async runOf(holder: RunHolder): Promise<RunRow> {
@@ -140,6 +144,10 @@ export class AuthenticateService extends Authenticator {
     client.lastUsed = new Date(now);
     this.sql.query(touchClient, [clientId]).catch(() => undefined);
   }
+}
+
+function groundsOf({ scopes, temporary, authorizedScopes, signedUrl }: Identity): Grounds {
+  return { scopes, temporary, authorizedScopes, signedUrl };
 }
 
 /** Whose request it was, if its MAC is right: the credentials of a run that is over, or of who authorizes more than it holds. */

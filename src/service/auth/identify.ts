@@ -29,6 +29,8 @@ export interface Identity {
   issuer: string;
   /** Of the certificate, or of the client. Not expanded. */
   scopes: readonly string[];
+  /** Whether a certificate grants them. */
+  temporary: boolean;
   /** What the caller restricts itself to, if it does. */
   authorizedScopes: readonly string[] | undefined;
   expires: Date;
@@ -87,7 +89,16 @@ function present(
     expires = new Date(Math.min(expires.getTime(), grant.expiry));
   }
   const authorizedScopes = ext.authorizedScopes === undefined ? undefined : verifyAuthorizedScopes(ext.authorizedScopes);
-  return { clientId, issuer: issuer.clientId, scopes, expires, authorizedScopes, signedUrl: false, verifyMac: () => verify(accessToken) };
+  return {
+    clientId,
+    issuer: issuer.clientId,
+    scopes,
+    temporary: grant !== undefined,
+    expires,
+    authorizedScopes,
+    signedUrl: false,
+    verifyMac: () => verify(accessToken),
+  };
 }
 
 /** What the certificate grants, if there is one. */

@@ -111,6 +111,11 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     return this.roleRows;
   }
 
+  /** All roles, that of anonymous callers included: for who wants to know how they lead to a scope. */
+  get roleIndex(): RoleIndex {
+    return this.roles;
+  }
+
   /** All that these scopes amount to, in normal form. Throws InputError where roles multiply without bound. */
   expand(scopes: readonly string[]): string[] {
     const key = scopes.join(' '); // no scope has a space

@@ -1,4 +1,5 @@
 import { QUEUE_ISSUER } from '../../credentials/run-grant.js';
+import { satisfies } from '../../scopes/scope.js';
 import {
   isSatisfiedByNormal,
   missingScopes,
@@ -6,6 +7,7 @@ import {
   type ScopeExpression,
   type ScopeParams,
   type ScopeTemplate,
+  satisfyingScopes,
 } from '../../scopes/scope-expression.js';
 import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
 import { ApiError } from './api-error.js';
@@ -34,6 +36,23 @@ export interface Creator {
   run: string | null;
 }
 
+/** What the credentials said before roles were followed: for who asks why the caller holds what it holds. */
+export interface Grounds {
+  /** Of the certificate or the client; of a run, nothing: its task says it. */
+  scopes: readonly string[];
+  /** Whether a certificate gave them. */
+  temporary: boolean;
+  /** What the caller restricted itself to, if it did. */
+  authorizedScopes: readonly string[] | undefined;
+  /** A signed URL: it outlives a run. */
+  signedUrl: boolean;
+}
+
+/** Is told which scopes of a run decided that it may do something. */
+export interface UseRecord {
+  used(run: CallerRun, scope: string): void;
+}
+
 /** Who makes this request, verified. `clientId` is undefined for a caller without credentials. */
 export class Caller {
   private normal: readonly string[] | undefined;
@@ -46,6 +65,8 @@ export class Caller {
     readonly run?: CallerRun,
     /** The client who issued the credentials, if they are temporary. */
     private readonly issuer: string | undefined = clientId,
+    readonly grounds?: Grounds,
+    private readonly uses?: UseRecord,
   ) {}
 
   /** On which it takes what all callers share: see Quota. */
@@ -64,10 +85,26 @@ export class Caller {
   }
 
   holds(expression: ScopeExpression): boolean {
+    if (this.run && this.uses) return this.holdsByUse(expression, this.run, this.uses);
     // one question about one scope is not worth sorting for; a batch of tasks asks thousands of them, and sorts once
     if (typeof expression === 'string' && !this.normal) return holdsScope(this.scopes, expression);
     this.normal ??= normalizeScopes(this.scopes);
     return isSatisfiedByNormal(this.normal, expression);
+  }
+
+  private holdsByUse(expression: ScopeExpression, run: CallerRun, uses: UseRecord): boolean {
+    const used = this.satisfying(expression);
+    for (const scope of used ?? []) uses.used(run, scope);
+    return used !== undefined;
+  }
+
+  private satisfying(expression: ScopeExpression): string[] | undefined {
+    if (typeof expression === 'string' && !this.normal) {
+      const one = this.scopes.find((scope) => satisfies(scope, expression));
+      return one === undefined ? undefined : [one];
+    }
+    this.normal ??= normalizeScopes(this.scopes);
+    return satisfyingScopes(this.normal, expression);
   }
 
   /** Throws InsufficientScopes unless the caller satisfies the rendered template. */

@@ -13,6 +13,7 @@ import { SigningKeys1764000000011 } from '../../../migrations/1764000000011-sign
 import { TaskTokens1764000000012 } from '../../../migrations/1764000000012-task-tokens.js';
 import { Audit1764000000013 } from '../../../migrations/1764000000013-audit.js';
 import { Authority1764000000014 } from '../../../migrations/1764000000014-authority.js';
+import { ScopeUse1764000000015 } from '../../../migrations/1764000000015-scope-use.js';
 import { ProofsOfPossession1764000000016 } from '../../../migrations/1764000000016-proofs-of-possession.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
@@ -52,8 +53,9 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       SigningKeys1764000000011,
       TaskTokens1764000000012,
       Audit1764000000013,
-      ProofsOfPossession1764000000016,
       Authority1764000000014,
+      ScopeUse1764000000015,
+      ProofsOfPossession1764000000016,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

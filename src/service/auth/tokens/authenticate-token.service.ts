@@ -4,6 +4,7 @@ import { TokenError } from '../../../credentials/token-error.js';
 import type { Authenticated, SignedRequest } from '../../http/authenticator.js';
 import { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
+import { ScopeUses } from '../explain/scope-uses.js';
 import { ANONYMOUS } from '../registry.js';
 import { RunAuthority } from '../run-authority.js';
 import { Proofs } from './proofs.js';
@@ -18,6 +19,7 @@ export class AuthenticateTokenService {
     private readonly tokens: TaskTokens,
     private readonly authority: RunAuthority,
     private readonly proofs: Proofs,
+    private readonly uses: ScopeUses,
   ) {}
 
   /** Throws OAuthError. */
@@ -46,7 +48,9 @@ export class AuthenticateTokenService {
     const held = await this.tokens.find(claims);
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
-    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), { ...held.holder, creator: held.run.creator });
+    const run = { ...held.holder, creator: held.run.creator };
+    const grounds = { scopes: [], temporary: true, authorizedScopes: this.tokens.granted(held), signedUrl: false };
+    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), run, claims.client_id, grounds, this.uses);
   }
 
   private scopesOf(held: HeldToken, ownRun: RunName | undefined): readonly string[] {

@@ -28,6 +28,8 @@ with expired as materialized (
   delete from past_run using expired where past_run.task_id = expired.task_id
 ), reduced as (
   delete from reduced_run using expired where reduced_run.task_id = expired.task_id
+), used as (
+  delete from scope_use using expired where scope_use.task_id = expired.task_id
 ), edge as (
   delete from task_dependency using expired where task_dependency.dependent_task_id = expired.task_id
 )

@@ -5,8 +5,10 @@ import {
   renderTemplate,
   type ScopeExpression,
   type ScopeTemplate,
+  satisfyingScopes,
   templateParameters,
 } from './scope-expression.js';
+import { normalizeScopes } from './scope-set.js';
 
 const CREATE_TASK: ScopeTemplate = {
   AllOf: [
@@ -129,6 +131,28 @@ describe('isSatisfied', () => {
 
   it('is kept when more is held', () => {
     fc.assert(fc.property(held, held, expression, (a, b, required) => !isSatisfied(a, required) || isSatisfied([...b, ...a], required)));
+  });
+});
+
+describe('satisfyingScopes', () => {
+  it.each<[string[], ScopeExpression, string[] | undefined]>([
+    [['a*', 'b'], 'ab', ['a*']],
+    [['a*', 'b'], 'c', undefined],
+    [['a*', 'b'], { AllOf: ['ab', 'b', 'ac'] }, ['a*', 'b', 'a*']],
+    [['a*', 'b'], { AnyOf: [{ AllOf: ['b', 'c'] }, 'a', 'b'] }, ['a*']],
+    [['a*', 'b'], { AllOf: [] }, []],
+  ])('of %j for %j are %j', (scopes, required, used) => expect(satisfyingScopes(scopes, required)).toEqual(used));
+
+  it('are there exactly when the expression is satisfied, are held, and are enough', () => {
+    fc.assert(
+      fc.property(held, expression, (scopes, required) => {
+        const used = satisfyingScopes(normalizeScopes(scopes), required);
+        expect(used !== undefined).toBe(isSatisfied(scopes, required));
+        expect((used ?? []).filter((one) => !scopes.includes(one))).toEqual([]);
+        if (used) expect(isSatisfied(used, required)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

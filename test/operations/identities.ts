@@ -56,3 +56,21 @@ export async function threeRoles(world: World) {
   const roleIds = await Promise.all([1, 2, 3].map(() => world.roleId(['a:*'])));
   return { params: {}, roleIds };
 }
+
+/** Roles that multiply without bound; they cannot come about but by somebody who writes the table. */
+export async function multiplyRoles({ test }: World): Promise<void> {
+  const roles = Array.from({ length: 26 }, (_, at) => [`many${at}:*`, ['a<..>', 'b<..>'].map((part) => `assume:many${at + 1}:${part}`)]);
+  for (const role of roles) await test.database.pool.query(`insert into role (role_id, scopes, description) values ($1, $2, '')`, role);
+  await refreshRoles(test);
+}
+
+export async function multiplyNoMore({ test }: World): Promise<void> {
+  await test.database.pool.query("delete from role where role_id like 'many%'");
+  await refreshRoles(test);
+}
+
+async function refreshRoles({ service, database }: World['test']): Promise<void> {
+  const { Registry } = await import('../../src/service/auth/registry.js');
+  await database.pool.query('update auth_version set version = version + 1');
+  await service.app.get(Registry).refresh();
+}

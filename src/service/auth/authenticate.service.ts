@@ -26,6 +26,8 @@ import { RunAuthority } from './run-authority.js';
 import { findRun, type RunRow } from './sql/find-run.js';
 
 const ANONYMOUS_MS = 15 * 60 * 1000;
+/** Of a caller without credentials: what everybody has is not among them. */
+const NO_GROUNDS: Grounds = { scopes: [], temporary: false, authorizedScopes: undefined, signedUrl: false };
 const TOUCH_MS = 6 * 60 * 60 * 1000;
 
 /** Authenticates requests in process: clients and roles from memory; only credentials of a run cost a look at that run. */
@@ -88,7 +90,8 @@ export class AuthenticateService extends Authenticator {
   }
 
   private anonymous(now: number): Caller {
-    return new Caller(undefined, this.registry.expand([ANONYMOUS]), new Date(now + ANONYMOUS_MS));
+    const expires = new Date(now + ANONYMOUS_MS);
+    return new Caller(undefined, this.registry.expand([ANONYMOUS]), expires, undefined, undefined, NO_GROUNDS);
   }
 
   private client(identity: Identity, now: number): Caller {

@@ -345,14 +345,20 @@ describe('what a run used', () => {
   it('notes no more than there is room for, and no scope that no index holds', async () => {
     const run = await claimed('a:b');
     const uses = test.service.app.get(ScopeUses);
-    for (let n = 0; n < 12_000; n++) uses.used({ taskId: run.taskId, runId: n % 4, ...WORKER }, `x:${n}`);
-    uses.used({ taskId: run.taskId, runId: 0, ...WORKER }, `y:${'y'.repeat(3_000)}`);
+    const note = (runId: number, scope: string) => uses.used({ taskId: run.taskId, runId, ...WORKER }, scope);
+    for (let n = 0; n < 6_000; n++) note(1, `x:${n}`); // one run leaves room for others
+    for (let n = 0; n < 6_000; n++) note(2 + (n % 4), `x:${n}`);
+    await uses.flush();
+    note(0, `y:${'y'.repeat(3_000)}`);
     await uses.flush();
     const { rows } = await test.database.pool.query(
-      `select count(*)::integer, count(*) filter (where scope like 'y%')::integer as long from scope_use where task_id = $1`,
+      'select run_id > 1 as others, count(*)::integer from scope_use where task_id = $1 group by 1 order by 1',
       [run.taskId],
     );
-    expect(rows).toEqual([{ count: 10_000, long: 0 }]);
+    expect(rows).toEqual([
+      { others: false, count: 5_000 },
+      { others: true, count: 5_000 },
+    ]);
   });
 
   it('is forgotten with the task, and not noted any more then', async () => {

@@ -25,14 +25,14 @@ export class ExplainController {
   @RequireScopes({ AnyOf: [OF_CLIENT, OF_RUN] })
   @Operation({
     summary: 'Why somebody has a scope or lacks it, and which of its scopes a run never used',
-    description: `About the caller itself, as it is authenticated, without \`clientId\` or \`taskId\`: that needs no scope. Nor does it for credentials of a run
-that ask about this run. About others it needs \`${OF_CLIENT}\` or \`${OF_RUN}\`; without it the refusal is the same whether
-they exist or not.
+    description: `About the caller itself, as it is authenticated, without \`clientId\` or \`taskId\`: that needs no scope. Nor does it for
+credentials of a run that ask about this run. About others it needs \`${OF_CLIENT}\` or
+\`${OF_RUN}\`; without it the refusal is the same whether they exist or not.
 
 Of a run, without \`scope\`: all that it was given, and what of it was never used. A use is counted when a scope, with what roles make of
-it, decides that the run may do something **here**, and is seen here a second later at most. Services that ask \`authenticateHawk\`, or verify tokens by themselves,
-decide without us: what is used there, is not seen. Nor is what decides about the run itself (reclaim, reports, artifacts), which every
-run may. Under more load than can be noted some uses are missing. So \`unused\` is advice, not proof.`,
+it, decides that the run may do something **here**, and is seen a second later. Services that ask \`authenticateHawk\`, or verify tokens by
+themselves, decide without us: what is used there is not seen. Nor is what decides about the run itself (reclaim, reports, artifacts),
+which every run may. Under more load than can be noted some uses are missing. So \`unused\` is advice, not proof.`,
     response: ExplainScopesResponse,
     stability: 'experimental',
     errors: ['InputError', 'ResourceNotFound'],

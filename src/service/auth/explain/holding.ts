@@ -47,40 +47,43 @@ export interface Told {
   nearest?: ToldStep[][];
 }
 
+const WORKERS_OWN = 'It comes by the identity of the worker, which its runs never hold';
+
 export const GIVEN_TO_ALL: Given = { scope: ANONYMOUS, by: 'anonymous' };
+
+/** How a scope is come by, or what of all that is held comes nearest. */
+type Outcome = { way: ToldStep[] } | { nearest: ToldStep[][] };
 
 /** Why the holder has the scope; or why not, with the way by which it had it otherwise, or what of all it holds comes nearest. */
 export function explainHolding(holding: Holding, wanted: string, roles: RoleIndex): Told {
   const { layers, over, leaveOut } = holding;
-  const way = derive(layers, wanted, roles, leaveOut);
-  if (way)
-    return over === undefined ? { has: true, because: inWords(way), derivation: way } : { has: false, because: over, derivation: way };
+  const outcome = derive(layers, wanted, roles, leaveOut);
+  if ('way' in outcome) return { has: over === undefined, because: over ?? inWords(outcome.way), derivation: outcome.way };
+  const lost = lostWay(holding, wanted, roles);
+  if (lost) return { has: false, because: over ?? lost.because, derivation: lost.way };
+  return { has: false, because: over ?? 'Nothing that is held satisfies it', nearest: outcome.nearest };
+}
+
+/** The way by which it would be held, but for one narrowing, or but for what is not followed. */
+function lostWay({ layers, leaveOut }: Holding, wanted: string, roles: RoleIndex): { because: string; way: ToldStep[] } | undefined {
   for (let count = layers.length - 1; count > 0; count--) {
     const wider = derive(layers.slice(0, count), wanted, roles, leaveOut);
-    if (wider) return { has: false, because: over ?? layers[count]!.because, derivation: wider };
+    if ('way' in wider) return { because: layers[count]!.because, way: wider.way };
   }
-  const withheld = leaveOut && derive(layers, wanted, roles);
-  if (withheld)
-    return { has: false, because: over ?? 'It comes by the identity of the worker, which its runs never hold', derivation: withheld };
-  const nearest = nearestOf(layers.at(-1)!, wanted, roles, leaveOut);
-  return { has: false, because: over ?? 'Nothing that is held satisfies it', nearest };
+  const followed = leaveOut && derive(layers, wanted, roles);
+  return followed && 'way' in followed ? { because: WORKERS_OWN, way: followed.way } : undefined;
 }
 
-function derive(layers: readonly Layer[], wanted: string, roles: RoleIndex, leaveOut?: Holding['leaveOut']): ToldStep[] | undefined {
+function derive(layers: readonly Layer[], wanted: string, roles: RoleIndex, leaveOut?: Holding['leaveOut']): Outcome {
   const top = layers.at(-1);
-  if (!top) return undefined;
+  if (!top) return { nearest: [] };
   const explanation = explainScope(scopesOf(top), roles, wanted, leaveOut ? { leaveOut } : {});
-  if (!explanation.has) return undefined;
-  const told = toldBy(top, explanation.derivation);
-  const first = told[0]!;
-  if (first.by === 'anonymous' || layers.length === 1) return told;
+  if (!explanation.has) return { nearest: explanation.nearest.map((way) => toldBy(top, way)) };
+  const way = toldBy(top, explanation.derivation);
+  const first = way[0]!;
+  if (first.by === 'anonymous' || layers.length === 1) return { way };
   const below = derive(layers.slice(0, -1), first.scope, roles, leaveOut);
-  return below && [...below, ...told];
-}
-
-function nearestOf(layer: Layer, wanted: string, roles: RoleIndex, leaveOut?: Holding['leaveOut']): ToldStep[][] {
-  const explanation = explainScope(scopesOf(layer), roles, wanted, leaveOut ? { leaveOut } : {});
-  return explanation.has ? [] : explanation.nearest.map((way) => toldBy(layer, way));
+  return 'way' in below ? { way: [...below.way, ...way] } : below;
 }
 
 export function scopesOf({ scopes }: Layer): string[] {

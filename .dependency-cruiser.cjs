@@ -106,6 +106,20 @@ module.exports = {
       to: { path: '^src/credentials/artifact-mint\\.ts$' },
     },
     {
+      name: 'one-issuer-of-tokens',
+      comment: 'Task tokens are signed in one place, which records them: inject IssueTokenService.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/service/auth/tokens/issue-token\\.service\\.ts$', specFiles] },
+      to: { path: '^src/credentials/token-mint\\.ts$' },
+    },
+    {
+      name: 'only-exchange-issues',
+      comment: 'Whoever wants a token exchanges credentials for it: what it may hold is decided there.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/service/auth/tokens/exchange\\.service\\.ts$', '^src/service/auth/auth\\.module\\.ts$'] },
+      to: { path: '^src/service/auth/tokens/issue-token\\.service\\.ts$' },
+    },
+    {
       name: 'artifacts-find-tasks',
       comment: 'Of the queue, artifacts needs only FindTask and the rows it answers.',
       severity: 'error',

@@ -147,6 +147,8 @@ describe('dependency-cruiser', () => {
     'pure-has-no-effects': ['src/credentials/planted-effect.ts', "import 'node:fs';"],
     'one-lender': ['src/service/auth/planted-mint.ts', "import '../../credentials/mint.js';"],
     'one-lender-of-artifacts': ['src/service/artifacts/planted-mint.ts', "import '../../credentials/artifact-mint.js';"],
+    'one-issuer-of-tokens': ['src/service/auth/planted-token-mint.ts', "import '../../credentials/token-mint.js';"],
+    'only-exchange-issues': ['src/service/auth/planted-issue.ts', "import './tokens/issue-token.service.js';"],
     'artifacts-find-tasks': ['src/service/artifacts/planted-queue.ts', "import '../queue/sql/find-task.js';"],
     'only-claims-lend': ['src/service/queue/planted-lend.ts', "import './claims/lend-credentials.js';"],
     'one-door-to-postgres': ['src/service/queue/planted-pg.ts', "import pg from 'pg'; pg;"],

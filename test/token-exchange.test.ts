@@ -531,6 +531,16 @@ describe('our own API', () => {
     expect((await as(token)).status).toBe(401);
   });
 
+  it('gives nothing for being the run, only for what the token holds', async () => {
+    const run = await claimed(['queue:status:*']);
+    const follow = async (scope?: string) => {
+      const authorization = `Bearer ${await tokenForUs(run.api, scope)}`;
+      return (await test.root.as().request('head', `/queue/v1/events?taskId=${run.taskId}`, { authorization })).status;
+    };
+    expect((await run.api.request('head', `/queue/v1/events?taskId=${run.taskId}`)).status).toBe(200);
+    expect([await follow(), await follow(`queue:status:${run.taskId}`)]).toEqual([403, 200]);
+  });
+
   it('is not what authenticateHawk knows', async () => {
     const run = await claimed();
     const authorization = `Bearer ${await tokenForUs(run.api)}`;

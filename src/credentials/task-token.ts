@@ -1,4 +1,4 @@
-import { type CryptoKey, SignJWT } from 'jose';
+import type { CryptoKey } from 'jose';
 import { isScope } from '../scopes/scope.js';
 import { readCompactJws, verifySignature } from './compact-jws.js';
 import { assertTaskClaims, type TaskClaims, type TaskTokenType } from './task-claims.js';
@@ -7,17 +7,8 @@ import { TokenError } from './token-error.js';
 /** Characters. What is longer is refused unread. */
 const LONGEST_READ = 16 * 1024;
 
-/** Characters. Proxies and servers take 8 KiB of a header; a token that none of them lets through helps nobody. */
-export const LONGEST_SIGNED = 7 * 1024;
-
 /** How far clocks may be behind the issuer's, in seconds. For the end there is no such allowance. */
 const SKEW = 60;
-
-export interface TokenSigner {
-  kid: string;
-  alg: string;
-  key: CryptoKey;
-}
 
 /**
  * Scopes as a token carries them. Throws TokenError for what would not come back from it as it went in: one scope with a space in it is two
@@ -39,15 +30,6 @@ export function splitScopes(joined: string | undefined): string[] {
   const scopes = joined ? joined.split(' ') : [];
   if (scopes.every(isScope)) return scopes;
   throw new TokenError('scope', 'scope must be scopes separated by one space each, without double quote and backslash');
-}
-
-/** Throws TokenError for claims that no verifier would accept back, and for a token that no header carries. */
-export async function signTaskToken(claims: TaskClaims, type: TaskTokenType, { alg, kid, key }: TokenSigner): Promise<string> {
-  joinScopes(splitScopes(claims.scope));
-  assertTaskClaims(claims, type);
-  const token = await new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ: type }).sign(key);
-  if (token.length <= LONGEST_SIGNED) return token;
-  throw new TokenError('too-long', `The token would be longer than ${LONGEST_SIGNED} characters; ask for fewer scopes`);
 }
 
 /** What a token must be to be believed. */

@@ -109,7 +109,7 @@ function authorize(
   filters: { taskId: string | undefined; taskGroupId: string | undefined; taskQueueId: string | undefined },
 ) {
   const { taskId, taskGroupId, taskQueueId } = filters;
-  if (taskId !== undefined && caller.run?.taskId === taskId) return;
+  if (taskId !== undefined && caller.run?.taskId === taskId && !caller.run.byToken) return;
   const ways = [
     ...(taskId === undefined ? [] : [BY_TASK]),
     ...(taskGroupId === undefined ? [] : [BY_GROUP]),

@@ -26,6 +26,8 @@ export interface CallerRun {
   workerId: string;
   /** The client on whose authority its task was created; null: nobody knows, or it was not looked up. */
   creator: string | null;
+  /** Shown by a token: nothing comes with being the run, only with the token's scopes. */
+  byToken?: true;
 }
 
 /** On whose authority a task is created. */

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { bewitFromUrl } from '../../../credentials/bewit.js';
 import { CredentialError } from '../../../credentials/credential-error.js';
 import { TokenError } from '../../../credentials/token-error.js';
 import type { Authenticated, SignedRequest } from '../../http/authenticator.js';
@@ -48,7 +49,7 @@ export class AuthenticateTokenService {
     const held = await this.tokens.find(claims);
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
-    const run = { ...held.holder, creator: held.run.creator };
+    const run = { ...held.holder, creator: held.run.creator, byToken: true as const };
     const grounds = { scopes: [], temporary: true, authorizedScopes: this.tokens.granted(held), signedUrl: false };
     return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), run, claims.client_id, grounds, this.uses);
   }
@@ -67,7 +68,7 @@ export function hasToken({ authorization }: SignedRequest): boolean {
 }
 
 function presented({ authorization, resource }: SignedRequest): { scheme: string; token: string } {
-  if (/[?&]bewit=/.test(resource))
+  if (bewitFromUrl(resource))
     throw new TokenError('malformed', 'Cannot use two authentication schemes at once: the URL is signed, and there is a token');
   const [, scheme, token] = /^(bearer|dpop) +([\w.~+/-]+=*)$/i.exec(authorization ?? '') ?? [];
   if (!scheme || !token) throw new TokenError('malformed', 'The Authorization header must be the scheme, a space, and the token');

@@ -6,6 +6,7 @@ import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
 import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
+import { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { AuthenticateService } from '../authenticate.service.js';
 import { RunAuthority } from '../run-authority.js';
@@ -91,6 +92,11 @@ export class ExchangeService {
       const { claims, holder, run, ancestors } = await this.tokens.find(await this.tokens.verifyOurs(subject_token));
       if (runStanding(run) !== 'everything') throw new CredentialError(whyRunIsOver(holder, run));
       const scopes = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
+      request.caller = new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), {
+        ...holder,
+        creator: run.creator,
+        byToken: true,
+      }); // for the log
       return { run: holder, scopes, token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt } };
     } catch (error) {
       if (error instanceof CredentialError)

@@ -272,6 +272,22 @@ describe('what a token holds', () => {
     expect(body.expires_in).toBeLessThanOrEqual(920);
   });
 
+  it('an end as it is configured: with no grace, that of the lease', async () => {
+    const other = await test.replica({ rootUrl: HERE, issuerUrl: HERE, credentialsGrace: 0, tokenMaxLife: 60 });
+    try {
+      const run = await claimed();
+      const api = other.root.as(run.credentials);
+      expect((await exchange(api)).body.expires_in).toBe(60);
+      await world.tasks.alter(run.taskId, `taken_until = now() + interval '20 seconds'`);
+      const { rows } = await test.database.pool.query('select extract(epoch from taken_until) as until from task where task_id = $1', [
+        run.taskId,
+      ]);
+      expect(claimsOf(await tokenOf(api)).exp).toBe(Math.floor(Number(rows[0].until)));
+    } finally {
+      await other.close();
+    }
+  });
+
   it('a thousand at a time for a run, and no more until some have ended', async () => {
     const run = await claimed();
     await test.database.pool.query(

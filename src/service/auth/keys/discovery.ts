@@ -1,10 +1,8 @@
+import { PROOF_ALGS } from '../../../credentials/dpop.js';
 import { SIGNING_ALGS } from '../../../credentials/signing-key.js';
 import type { MetadataResponse } from './discovery.dto.js';
 
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-
-/** What a proof of possession may be signed by (RFC 9449). */
-const PROOF_ALGS = ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA', 'Ed25519'];
 
 /** Hawk is in no registry of OAuth, and it is what a run's own credentials sign with; a token in the form needs none beside it. */
 const OF_RUNS = ['hawk', 'none'];

@@ -563,6 +563,33 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/v1/scopes/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why somebody has a scope or lacks it, and which of its scopes a run never used
+         * @description About the caller itself, as it is authenticated, without `clientId` or `taskId`: that needs no scope. Nor does it for
+         *     credentials of a run that ask about this run. About others it needs `auth:explain-client:<clientId>` or
+         *     `auth:explain-run:<taskId>/<runId>`; without it the refusal is the same whether they exist or not.
+         *
+         *     Of a run, without `scope`: all that it was given, and what of it was never used. A use is counted when a scope, with what roles make of
+         *     it, decides that the run may do something **here**, and is seen a second later. Services that ask `authenticateHawk`, or verify tokens by
+         *     themselves, decide without us: what is used there is not seen. Nor is what decides about the run itself (reclaim, reports, artifacts),
+         *     which every run may. Under more load than can be noted some uses are missing. So `unused` is advice, not proof.
+         */
+        get: operations["explainScopes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth/token": {
         parameters: {
             query?: never;
@@ -1933,6 +1960,86 @@ export interface components {
             clientId: string;
             /** @description Scopes: printable ASCII without space, double quote and backslash */
             scopes: string[];
+        };
+        ExplainedRun: {
+            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            taskId: string;
+            runId: number;
+            /** @description The state of the run */
+            state: string;
+            reasonResolved?: string;
+            /**
+             * @description What its credentials are still good for: all of it while its lease lasts, uploads for 25 minutes after an exception
+             * @enum {string}
+             */
+            standing: "everything" | "artifacts" | "nothing";
+            /** @description Why not for everything */
+            because?: string;
+        };
+        ScopeStep: {
+            /** @description a scope: printable ASCII without space, double quote and backslash */
+            scope: string;
+            /**
+             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
+             * @enum {string}
+             */
+            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "authorizedScopes" | "exception" | "role" | "missing";
+            /** @description Of a rewrite: what task.scopes say. In lists, of a role: the scope that assumes it */
+            from?: string;
+            /** @description The role that the scope of the step before assumes */
+            roleId?: string;
+            /** @description The scope as the role has it */
+            template?: string;
+            /** @description What `<..>` stands for; empty if the role is no pattern */
+            parameter?: string;
+        };
+        ScopeWay: {
+            /** @description From what is held to the scope */
+            steps: components["schemas"]["ScopeStep"][];
+        };
+        GivenScope: {
+            /** @description a scope: printable ASCII without space, double quote and backslash */
+            scope: string;
+            /**
+             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
+             * @enum {string}
+             */
+            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "authorizedScopes" | "exception" | "role" | "missing";
+            /** @description Of a rewrite: what task.scopes say. In lists, of a role: the scope that assumes it */
+            from?: string;
+            /** @description The role that the scope of the step before assumes */
+            roleId?: string;
+            /** @description The scope as the role has it */
+            template?: string;
+            /** @description What `<..>` stands for; empty if the role is no pattern */
+            parameter?: string;
+            /** @description Whether it, or something that comes of it, decided that the run may do something here; absent where that is not noted */
+            used?: boolean;
+            /** Format: date-time */
+            firstUsed?: string;
+        };
+        ExplainScopesResponse: {
+            /** @description Whom this is about; absent if the caller sent no credentials */
+            clientId?: string;
+            run?: components["schemas"]["ExplainedRun"];
+            /** @description a scope: printable ASCII without space, double quote and backslash */
+            scope?: string;
+            /** @description Whether the scope is held now */
+            has?: boolean;
+            /** @description Why, in words */
+            because?: string;
+            /** @description By the fewest roles: from what is held to what satisfies the scope. If it is not held: how it would be, but for `because` */
+            derivation?: components["schemas"]["ScopeStep"][];
+            /** @description If nothing satisfies it: what is held and comes nearest, five at most */
+            nearest?: components["schemas"]["ScopeWay"][];
+            /** @description If nothing satisfies it: whom to be instead, the most direct first, ten at most, and only by roles that the caller may read. The search is bounded: there may be more */
+            grantedBy?: components["schemas"]["ScopeWay"][];
+            /** @description Of a run, without `scope`: what it was given, as roles are now */
+            given?: components["schemas"]["GivenScope"][];
+            /** @description Of a run, without `scope`: what it was given by its task and was never seen to use */
+            unused?: string[];
+            /** @description Whether roles grant more than is listed */
+            cut?: boolean;
         };
         ExchangeRequest: {
             /** @description urn:ietf:params:oauth:grant-type:token-exchange */
@@ -3927,7 +4034,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -5640,6 +5747,97 @@ export interface operations {
             };
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    explainScopes: {
+        parameters: {
+            query?: {
+                /** @description a scope: printable ASCII without space, double quote and backslash */
+                scope?: string;
+                /** @description a client id: letters, digits or !@/:.+|_- */
+                clientId?: string;
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId?: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainScopesResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

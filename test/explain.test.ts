@@ -345,7 +345,7 @@ describe('what a run used', () => {
   it('notes no more than there is room for, and no scope that no index holds', async () => {
     const run = await claimed('a:b');
     const uses = test.service.app.get(ScopeUses);
-    const note = (runId: number, scope: string) => uses.used({ taskId: run.taskId, runId, ...WORKER }, scope);
+    const note = (runId: number, scope: string) => uses.used({ taskId: run.taskId, runId }, scope);
     for (let n = 0; n < 6_000; n++) note(1, `x:${n}`); // one run leaves room for others
     for (let n = 0; n < 6_000; n++) note(2 + (n % 4), `x:${n}`);
     await uses.flush();
@@ -376,7 +376,7 @@ describe('what a run used', () => {
     await untilDone(() => test.service.app.get(SweepService).expire());
     await refused(test.root.get(pathOf(aboutRun(run))), 404);
     expect(await count()).toBe(0);
-    uses.used({ taskId: run.taskId, runId: 0, ...WORKER }, 'something:else');
+    uses.used({ taskId: run.taskId, runId: 0 }, 'something:else');
     await uses.flush();
     expect(await count()).toBe(0);
   });

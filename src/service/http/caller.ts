@@ -52,7 +52,7 @@ export interface Grounds {
 
 /** Is told which scopes of a run decided that it may do something. */
 export interface UseRecord {
-  used(run: CallerRun, scope: string): void;
+  used(run: Pick<CallerRun, 'taskId' | 'runId'>, scope: string): void;
 }
 
 /** Who makes this request, verified. `clientId` is undefined for a caller without credentials. */

@@ -43,7 +43,7 @@ export class ScopeUses implements OnModuleDestroy, UseRecord {
     private readonly logger: Logger,
   ) {}
 
-  used({ taskId, runId }: CallerRun, scope: string): void {
+  used({ taskId, runId }: Pick<CallerRun, 'taskId' | 'runId'>, scope: string): void {
     const run = `${taskId}/${runId}`;
     const known = this.known.get(run);
     if (known?.has(scope) || scope.length > LONGEST_NOTED) return;

@@ -100,7 +100,7 @@ async function lapse(taskId: string): Promise<void> {
 }
 
 /** Statements that come by themselves at any time. */
-const OF_TIMERS = ['read-auth-version', 'list-quarantined', 'record-queues', 'record-workers'];
+const OF_TIMERS = ['list-signing-keys', 'read-auth-version', 'list-quarantined', 'record-queues', 'record-workers'];
 
 /** What is executed meanwhile. */
 async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {

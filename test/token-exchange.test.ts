@@ -7,7 +7,7 @@ import { satisfies } from '../src/scopes/scope.js';
 import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
 import { World } from './operations/world.js';
-import { type Answer, type Api, type Credentials, slugid } from './support/api.js';
+import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
 import { claimsOf, exchange, GRANT, HERE, Prover, postForm, TYPE, tokenForUs, tokenOf } from './support/task-tokens.js';
 import { ok, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -778,4 +778,23 @@ describe('verifiers that nobody here wrote', () => {
     expect(result).toMatchObject({ scope: 'a:b', issued_token_type: TYPE('access_token') });
     await jwtVerify(result.access_token, jwks(), { issuer: HERE, audience: AUDIENCE });
   });
+});
+
+it('what the creator of a task has lost is lost to the tokens of its run, once it reclaims', async () => {
+  const creator = await test.client('queue:create-task:*', 'queue:scheduler-id:*', 'auth:current-scopes', 'some:*');
+  const taskId = slugid();
+  const task = { ...definition(), schedulerId: '-', scopes: ['auth:current-scopes', 'some:thing'] };
+  await ok(creator.put(`/queue/v1/task/${taskId}`, task));
+  const { credentials } = await ok(world.tasks.claimTask(taskId));
+  const token = await tokenForUs(test.root.as(credentials), 'some:thing auth:current-scopes');
+  const introspected = async () => (await postForm(test.root, '/oauth/introspect', { token })).body.scope;
+  expect(await introspected()).toBe('auth:current-scopes some:thing');
+  const clientId = encodeURIComponent(creator.credentials?.clientId ?? '');
+  const client = { expires: new Date(Date.now() + 86_400_000).toISOString(), description: '', scopes: ['auth:current-scopes'] };
+  await ok(test.root.post(`/auth/v1/clients/${clientId}`, client));
+  await ok(world.tasks.reclaim(taskId));
+  expect(await introspected()).toBe('auth:current-scopes');
+  const bearer = { authorization: `Bearer ${token}` };
+  const { body } = await test.root.as().get('/auth/v1/scopes/current', bearer);
+  expect(body.scopes).not.toContain('some:thing');
 });

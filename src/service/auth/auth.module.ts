@@ -23,19 +23,21 @@ import { IssueTokenService } from './tokens/issue-token.service.js';
 import { OAuthCallers } from './tokens/oauth-callers.js';
 import { Proofs } from './tokens/proofs.js';
 import { RevokeService } from './tokens/revoke.service.js';
+import { StatusListsController } from './tokens/status-lists.controller.js';
+import { StatusLists } from './tokens/status-lists.js';
 import { TaskTokens } from './tokens/task-tokens.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
 const TOKENS = [
   ...[TaskTokens, Proofs, AuthenticateTokenService, IssueTokenService, ExchangeService],
-  ...[IntrospectService, RevokeService, OAuthCallers, ForgetTokensService],
+  ...[IntrospectService, RevokeService, OAuthCallers, ForgetTokensService, StatusLists],
 ];
 
 /** Clients, roles, and who makes a request. Global, because the guard of every operation asks its authenticator. */
 @Global()
 @Module({
   imports: [KeysModule],
-  controllers: [ClientsController, RolesController, ScopesController, ExplainController, TokensController],
+  controllers: [ClientsController, RolesController, ScopesController, ExplainController, TokensController, StatusListsController],
   providers: [
     Registry,
     ClientsService,

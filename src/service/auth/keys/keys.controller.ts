@@ -1,6 +1,8 @@
 import { Controller, Get, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { SIGNING_ALGS, type SigningAlg } from '../../../credentials/signing-key.js';
+import { CallerOf } from '../../http/caller.decorator.js';
+import type { Caller } from '../../http/caller.js';
 import { Operation } from '../../http/operation.decorator.js';
 import { RequireScopes } from '../../http/require-scopes.decorator.js';
 import { UrlParam } from '../../http/url-param.js';
@@ -36,8 +38,8 @@ export class KeysController {
     response: SigningKeyResponse,
     errors: ['RequestConflict'],
   })
-  rotateKeys(@Alg() alg: string): Promise<SigningKeyResponse> {
-    return this.keys.rotate(alg as SigningAlg);
+  rotateKeys(@CallerOf() caller: Caller, @Alg() alg: string): Promise<SigningKeyResponse> {
+    return this.keys.rotate(alg as SigningAlg, caller.clientId);
   }
 
   @Post(':kid/compromise')
@@ -50,7 +52,7 @@ export class KeysController {
     response: SigningKeyResponse,
     errors: ['ResourceNotFound'],
   })
-  compromiseKey(@Kid() kid: string): Promise<SigningKeyResponse> {
-    return this.keys.compromise(kid);
+  compromiseKey(@CallerOf() caller: Caller, @Kid() kid: string): Promise<SigningKeyResponse> {
+    return this.keys.compromise(kid, caller.clientId);
   }
 }

@@ -4,6 +4,7 @@ import { Config } from '../../config.js';
 import { ApiError } from '../../http/api-error.js';
 import { Logger } from '../../http/logger.js';
 import { Keys } from '../../keys.js';
+import { auditParameters, insertAudit } from '../../postgres/audit-log.js';
 import { Bulletin } from '../../postgres/bulletin.js';
 import { Housekeeper, type Left } from '../../postgres/housekeeper.js';
 import { type Runner, Sql } from '../../postgres/sql.js';
@@ -44,7 +45,7 @@ export class KeysService implements OnModuleInit {
   }
 
   /** Publishes a key that signs once verifiers can know it. */
-  async rotate(alg: SigningAlg): Promise<SigningKeyResponse> {
+  async rotate(alg: SigningAlg, actor?: string): Promise<SigningKeyResponse> {
     assertNoneNext(alg, await this.sql.query(listSigningKeys)); // before a key is made
     const key = await generateSigningKey(alg);
     await this.change(async (runner, rows) => {
@@ -52,17 +53,22 @@ export class KeysService implements OnModuleInit {
       const former = rows.find((row) => row.alg === alg && row.state === 'active');
       if (former) await runner.query(retireSigningKey, [former.kid, PUBLISH_LEAD, longestBelief(this.config)]);
       await this.insert(runner, key, former ? PUBLISH_LEAD : 0);
+      const detail = { alg, kid: key.publicJwk.kid, former: former?.kid };
+      await runner.query(insertAudit, auditParameters([{ kind: 'key-rotated', actor, detail }]));
     });
     this.log.info({ alg, kid: key.publicJwk.kid }, 'a signing key is published; it signs once verifiers can know it');
     return this.described(key.publicJwk.kid);
   }
 
   /** Nothing that the key signed is believed any more. If it signs, or was about to, another one does instead. */
-  async compromise(kid: string): Promise<SigningKeyResponse> {
+  async compromise(kid: string, actor?: string): Promise<SigningKeyResponse> {
     const { alg, state } = found(kid, await this.sql.query(listSigningKeys));
     if (state !== 'compromised') {
       const spare = await generateSigningKey(alg);
-      await this.change((runner, rows) => this.replace(runner, found(kid, rows), rows, spare));
+      await this.change(async (runner, rows) => {
+        await this.replace(runner, found(kid, rows), rows, spare);
+        await runner.query(insertAudit, auditParameters([{ kind: 'key-compromised', actor, detail: { alg, kid } }]));
+      });
       this.log.warn({ alg, kid }, 'a signing key was called compromised: nothing that it signed is believed any more');
     }
     return this.described(kid);

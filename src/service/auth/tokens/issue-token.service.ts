@@ -8,6 +8,7 @@ import { TokenError } from '../../../credentials/token-error.js';
 import { signTaskToken } from '../../../credentials/token-mint.js';
 import { Config } from '../../config.js';
 import { OAuthError } from '../../http/oauth-error.js';
+import { type AuditRecord, auditParameters, insertAudit, toldScopes } from '../../postgres/audit-log.js';
 import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { type IssuedRow, insertTaskToken } from './sql/insert-task-token.js';
@@ -45,6 +46,7 @@ export class IssueTokenService {
       return await this.sql.transaction(async (runner) => {
         const [row] = await runner.query(insertTaskToken, this.parameters(wish, jti, signer.kid));
         const claims = claimsOf(wish, jti, this.config.issuerUrl, issued(row, wish));
+        await runner.query(insertAudit, auditParameters([issuance(wish, claims)]));
         return { token: await signTaskToken(claims, wish.type, signer), claims };
       });
     } catch (error) {
@@ -73,6 +75,13 @@ function issued(row: IssuedRow | undefined, { run, parent }: TokenWish): IssuedR
     'invalid_grant',
     `The run has ${MOST_OF_A_RUN} tokens that have not ended${more}; use one for longer, or revoke some`,
   );
+}
+
+/** Who was given what: the run asks for itself. */
+function issuance({ run, type, audience, scopes }: TokenWish, { jti, exp }: TaskClaims): AuditRecord {
+  const { taskId, runId, workerGroup, workerId } = run;
+  const detail = { jti, type, audience, exp, worker: `${workerGroup}/${workerId}`, ...toldScopes(scopes) };
+  return { kind: 'token-issued', actor: subjectOf(taskId, runId), taskId, runId, detail };
 }
 
 function claimsOf(

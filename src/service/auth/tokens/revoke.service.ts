@@ -4,6 +4,7 @@ import type { TaskClaims } from '../../../credentials/task-claims.js';
 import { TokenError } from '../../../credentials/token-error.js';
 import type { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
+import { auditParameters, insertAudit } from '../../postgres/audit-log.js';
 import { Sql } from '../../postgres/sql.js';
 import { isOwn } from './own-token.js';
 import { revokeDescendants } from './sql/revoke-descendants.js';
@@ -26,7 +27,10 @@ export class RevokeService {
       throw new OAuthError('unauthorized_client', 'The token is of another run; to revoke it takes the scope auth:revoke-token');
     await this.sql.transaction(async (runner) => {
       const [row] = await runner.query(revokeTaskToken, [claims.jti]);
-      if (row) await runner.query(revokeDescendants, [row.taskId, row.runId, claims.jti]);
+      if (!row) return;
+      await runner.query(revokeDescendants, [row.taskId, row.runId, claims.jti]);
+      const entry = { kind: 'token-revoked', actor: caller.clientId, ...row, detail: { jti: claims.jti } } as const;
+      await runner.query(insertAudit, auditParameters([entry]));
     });
   }
 

@@ -1,3 +1,4 @@
+import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
@@ -20,6 +21,8 @@ with task as materialized (
   returning task_id
 ), recorded as (
   ${recordEvent('task where exists (select from reduced)', { kind: `'task-scopes-reduced'`, detail: '$5::json' })}
+), audited as (
+  ${recordAudit('(select task_id, $2::smallint as run_id from reduced) as told', { kind: 'scopes-reduced', ofRun: true, detail: '$5::json' })}
 )
 select task_id as "taskId" from reduced`,
 );

@@ -3,9 +3,10 @@ import { AuditedRefusals } from '../src/service/audit/audited-refusals.js';
 import { Sealer } from '../src/service/audit/sealer.js';
 import { ClientsService } from '../src/service/auth/clients.service.js';
 import { AUDIT_KINDS } from '../src/service/postgres/audit-log.js';
+import { EVENT_HORIZON } from '../src/service/postgres/outbox.js';
 import { Api, type Credentials, definition, slugid } from './support/api.js';
 import { claimsOf, exchange, postForm, tokenOf } from './support/task-tokens.js';
-import { ok, refused, Tasks, WORKER } from './support/tasks.js';
+import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
 
 /** What is written down of what happens over HTTP. How it is chained: audit-chain.test.ts. */
@@ -57,6 +58,9 @@ const refusals = () => test.service.app.get(AuditedRefusals);
 
 /** As the sealed log is read. */
 const read = async (query: string, api = test.root) => {
+  const { pool } = test.database; // anybody's open transaction holds back what may be sealed
+  const above = `select exists (select from audit_entry where tx >= ${EVENT_HORIZON}) as above`;
+  await untilDone(async () => ((await pool.query(above)).rows[0].above ? 'more' : 'done'));
   await test.service.app.get(Sealer).seal();
   return (await ok(api.get(`/auth/v1/audit${query && `?${query}`}`))).entries;
 };

@@ -23,7 +23,8 @@ import { ScopeUses } from './explain/scope-uses.js';
 import { type Directory, type Identity, identify, isProven, restrict } from './identify.js';
 import { ANONYMOUS, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
-import { findRun, type RunRow } from './sql/find-run.js';
+import { findRun } from './sql/find-run.js';
+import type { RunRow } from './sql/run-columns.js';
 
 const ANONYMOUS_MS = 15 * 60 * 1000;
 /** Of a caller without credentials: what everybody has is not among them. */

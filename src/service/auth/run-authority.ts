@@ -10,7 +10,7 @@ import {
 } from '../../credentials/run-grant.js';
 import { holdsScope } from '../../scopes/scope-set.js';
 import { ANONYMOUS, Registry } from './registry.js';
-import type { RunRow } from './sql/find-run.js';
+import type { RunRow } from './sql/run-columns.js';
 
 /** What holding a run amounts to now, be it shown by its own credentials or by a token made with them. */
 @Injectable()

@@ -1,23 +1,5 @@
 import { statement } from '../../postgres/sql.js';
-
-/** What authentication needs to know of a run, by the database's clock. */
-export interface RunRow {
-  state: string;
-  reasonResolved: string | null;
-  workerGroup: string | null;
-  workerId: string | null;
-  takenUntil: Date | null;
-  /** Its lease has not lapsed. */
-  leased: boolean;
-  /** It ended less than 25 minutes ago. */
-  recent: boolean;
-  /** What it may do as its task: task.scopes, or what was left of them. */
-  taskScopes: string[];
-  /** task.scopes, if not all of them were left. */
-  definedScopes: string[] | null;
-  /** The client on whose authority the task was created; null: nobody knows. */
-  creator: string | null;
-}
+import { OF_RUN, RUN_COLUMNS, type RunRow } from './run-columns.js';
 
 /** A run, be it its task's latest or an earlier one. $1 task_id, $2 run_id */
 export const findRun = statement<RunRow>(
@@ -28,12 +10,7 @@ with run as (
   union all
   select task_id, run_id, state, reason_resolved, worker_group, worker_id, taken_until, resolved from past_run where task_id = $1 and run_id = $2
 )
-select run.state, run.reason_resolved as "reasonResolved", run.worker_group as "workerGroup", run.worker_id as "workerId",
-       run.taken_until as "takenUntil", coalesce(run.taken_until > now(), false) as leased,
-       coalesce(run.resolved > now() - interval '25 minutes', false) as recent,
-       coalesce(reduced_run.scopes, task_definition.scopes) as "taskScopes",
-       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes", task_definition.creator
-  from run join task_definition using (task_id)
-           left join reduced_run using (task_id, run_id)
+select ${RUN_COLUMNS}
+  from ${OF_RUN}
  limit 1`,
 );

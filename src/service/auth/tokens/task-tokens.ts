@@ -9,7 +9,7 @@ import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { Registry } from '../registry.js';
 import { RunAuthority } from '../run-authority.js';
-import type { RunRow } from '../sql/find-run.js';
+import type { RunRow } from '../sql/run-columns.js';
 import { findTokenRun } from './sql/find-token-run.js';
 
 /** A token that has neither ended nor been revoked, and its run, which may have. */

@@ -1,5 +1,5 @@
 import { statement } from '../../../postgres/sql.js';
-import type { RunRow } from '../../sql/find-run.js';
+import { OF_RUN, RUN_COLUMNS, type RunRow } from '../../sql/run-columns.js';
 
 /**
  * The run of a token that has neither ended nor been revoked, be it its task's latest or an earlier one. Whether the run goes on
@@ -17,11 +17,7 @@ with token as materialized (
   select task_id, run_id, state, reason_resolved, worker_group, worker_id, taken_until, resolved, ancestors
     from token join past_run using (task_id, run_id)
 )
-select run.state, run.reason_resolved as "reasonResolved", run.worker_group as "workerGroup", run.worker_id as "workerId",
-       run.taken_until as "takenUntil", coalesce(run.taken_until > now(), false) as leased,
-       coalesce(run.resolved > now() - interval '25 minutes', false) as recent, coalesce(reduced_run.scopes, task_definition.scopes) as "taskScopes",
-       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes", task_definition.creator, run.ancestors
-  from run join task_definition using (task_id)
-           left join reduced_run using (task_id, run_id)
+select ${RUN_COLUMNS}, run.ancestors
+  from ${OF_RUN}
  limit 1`,
 );

@@ -6,7 +6,7 @@ import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import { Keys } from '../keys.js';
 import { Bulletin } from '../postgres/bulletin.js';
-import { DatabaseAway } from '../postgres/database-away.js';
+import { KeptCopy } from '../postgres/kept-copy.js';
 import { Sql } from '../postgres/sql.js';
 import { readAuthVersion } from './auth-version.js';
 import { type ClientRow, listClients } from './client-table.js';
@@ -20,12 +20,15 @@ export interface Client extends Omit<ClientRow, 'accessToken'> {
   fixed: boolean;
 }
 
+interface News {
+  version: string;
+  clients: ClientRow[];
+  roles: RoleRow[];
+}
+
 export const ANONYMOUS = 'assume:anonymous';
 export const BOOTSTRAP_CLIENT = 'static/leasehold/root';
 
-const POLL_MS = 2_000;
-const STALE_MS = 5_000;
-const CHECK_MS = 5_000;
 const CACHED_EXPANSIONS = 1_000;
 const LONGEST_CACHED = 16_384; // characters; longer lists come in bodies, once, and would fill the memory
 const LARGEST_CACHED = 65_536; // characters of what they amount to: a thousand of a megabyte each ended the process
@@ -43,10 +46,11 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
   /** A refusal is remembered as well: it costs the most, and some of them anybody can ask for. */
   private expansions = new Map<string, string[] | ApiError>();
   private loaded = '';
-  private checkedAt = 0;
-  private current: Promise<void> | undefined;
-  private following: Promise<void> | undefined;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly copy = new KeptCopy(
+    'clients and roles',
+    () => this.read(),
+    (news) => this.load(news),
+  );
 
   constructor(
     private readonly sql: Sql,
@@ -57,37 +61,21 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     await this.refresh();
-    this.bulletin.subscribe((news) => {
-      if (news.auth) this.refresh().catch(() => undefined); // the poll tries again
-    });
-    this.timer = setInterval(() => this.refresh().catch(() => undefined), POLL_MS);
-    this.timer.unref();
+    this.copy.follow(this.bulletin, ({ auth }) => auth);
   }
 
   onModuleDestroy(): void {
-    clearInterval(this.timer);
+    this.copy.stop();
   }
 
   /** Resolves at once while the copy in memory was checked in the last 5 s; otherwise checks it, or rejects. */
-  async fresh(): Promise<void> {
-    if (Date.now() - this.checkedAt > STALE_MS) await this.refresh();
+  fresh(): Promise<void> {
+    return this.copy.fresh();
   }
 
   /** Reads clients and roles if their version changed. Calls that come while one is under way share the one after it. */
   refresh(): Promise<void> {
-    if (!this.current) {
-      this.current = this.check().finally(() => {
-        this.current = undefined;
-      });
-      return this.current;
-    }
-    this.following ??= this.current
-      .catch(() => undefined)
-      .then(() => {
-        this.following = undefined;
-        return this.refresh();
-      });
-    return this.following;
+    return this.copy.refresh();
   }
 
   /** Of what is in memory: another one after each change of a client or a role. */
@@ -144,31 +132,23 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  /** Reads what is new, or gives up: on a connection that died silently an answer may take a quarter of an hour, and all wait for it. */
-  private async check(): Promise<void> {
-    const startedAt = Date.now();
-    const news = await within(CHECK_MS, this.read());
-    if (news) {
-      this.load(news.clients, news.roles);
-      this.loaded = news.version;
-    }
-    this.checkedAt = startedAt;
-  }
-
   /** Changes nothing: given up, it may end after one that began later. */
-  private async read(): Promise<{ version: string; clients: ClientRow[]; roles: RoleRow[] } | undefined> {
+  private async read(): Promise<News | undefined> {
     const [row] = await this.sql.query(readAuthVersion);
     if (!row || row.version === this.loaded) return undefined;
     const [clients, roles] = await Promise.all([this.sql.query(listClients), this.sql.query(listRoles)]);
     return { version: row.version, clients, roles }; // the version first: at worst the rows are newer and are read once more
   }
 
-  private load(rows: ClientRow[], roles: RoleRow[]): void {
-    const stored = rows.map((row) => storedClient(row, this.keys.storage));
+  private load(news: News | undefined): void {
+    if (!news) return;
+    const { clients, roles, version } = news;
+    const stored = clients.map((row) => storedClient(row, this.keys.storage));
     this.clients = new Map([...stored, ...this.fixedClients()].map((client) => [client.clientId, client]));
     this.roleRows = roles;
     this.roles = compileRoles([...roles, { roleId: 'anonymous', scopes: this.config.anonymousScopes }]);
     this.expansions = new Map();
+    this.loaded = version;
   }
 
   private fixedClients(): Client[] {
@@ -190,18 +170,6 @@ function storedClient(row: ClientRow, key: Buffer): Client {
     return { ...row, accessToken: openToken(key, row.clientId, row.accessToken), fixed: false };
   } catch {
     return { ...row, accessToken: '', disabled: true, fixed: false };
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new DatabaseAway(`the database did not tell clients and roles within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

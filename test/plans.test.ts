@@ -30,7 +30,7 @@ const GROWING = [
   'event',
   'worker',
   'audit_entry',
-  'audit_chain',
+  'audit_block',
 ];
 
 /** Pages of 8 KiB. To lease a run takes 34 of them, to tell a dependent 38: its row, and an entry in each index, three pages deep. */

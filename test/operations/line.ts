@@ -77,7 +77,7 @@ const OF_CLIENTS = `hashtext((to_jsonb(t) - 'last_used')::text)`;
 const BUT_REFUSALS = `kind not in ('authentication-refused', 'authorization-refused', 'refusals-omitted')`;
 /** Nor is which of its scopes a run used: who is refused for another reason has used them. */
 const TABLES = `select table_name as name from information_schema.tables
-                 where table_schema = 'public' and table_type = 'BASE TABLE' and table_name not in ('audit_chain', 'audit_mark', 'scope_use') order by 1`;
+                 where table_schema = 'public' and table_type = 'BASE TABLE' and table_name not in ('audit_block', 'audit_mark', 'scope_use') order by 1`;
 let sums = '';
 
 /** Fails unless every row of the database is as it was before. */

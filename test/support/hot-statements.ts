@@ -1,5 +1,5 @@
 import { readUnsealed } from '../../src/service/audit/sql/read-unsealed.js';
-import { sealEntries } from '../../src/service/audit/sql/seal-entries.js';
+import { sealBlock } from '../../src/service/audit/sql/seal-block.js';
 import { findRun } from '../../src/service/auth/sql/find-run.js';
 import { readEvents } from '../../src/service/events/sql/read-events.js';
 import type { Statement } from '../../src/service/postgres/sql.js';
@@ -155,13 +155,6 @@ function ofWhoListens(): Execution[] {
   return [
     { statement: readEvents, parameters: ['500', '100', 100], rows: 100 },
     { statement: readUnsealed, parameters: ['500', '100', ENTRIES], rows: ENTRIES },
-    { statement: sealEntries, parameters: sealed(ENTRIES), rows: 1, asked: ENTRIES },
+    { statement: sealBlock, parameters: [0, 1, ENTRIES, Buffer.alloc(32 * ENTRIES), '500', 1, inOneDay(), Buffer.alloc(32)], rows: 1 },
   ];
-}
-
-function sealed(count: number): unknown[] {
-  const seqs = times(count, (nth) => nth + 1);
-  const each = (value: unknown) => times(count, () => value);
-  const columns = [seqs, each('500'), seqs, each(Buffer.alloc(32)), each('credentials-lent'), each('client'), times(count, running)];
-  return [0, ...columns, count, Buffer.alloc(32), '500', count];
 }

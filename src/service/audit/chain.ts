@@ -8,14 +8,26 @@ export interface Link {
   hash: Buffer;
 }
 
+/** Of SHA-256. */
+export const HASH_BYTES = 32;
+
 /** What comes before the first entry. */
-export const BEGINNING: Link = { seq: 0, hash: Buffer.alloc(32) };
+export const BEGINNING: Link = { seq: 0, hash: Buffer.alloc(HASH_BYTES) };
 
 /** The entry that follows `previous`: its hash is over its number, the hash before it and all that it says. Throws TypeError for what JSON cannot say. */
 export function linked({ at, kind, actor, taskId, runId, detail }: Entry, previous: Link): Link {
   const seq = previous.seq + 1;
   const said = { seq, previous: previous.hash.toString('hex'), at: inWords(at), kind, actor, taskId, runId, detail };
   return { seq, hash: createHash('sha256').update(canonicalJson(said)).digest() };
+}
+
+/** The links of entries that follow one another. Throws as `linked`. */
+export function chained(entries: readonly Entry[], from: Link): Link[] {
+  let link = from;
+  return entries.map((entry) => {
+    link = linked(entry, link);
+    return link;
+  });
 }
 
 /** Postgres has times that are none in JavaScript, such as infinity; who tampers may set one. */

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ApiError } from '../http/api-error.js';
 import { cut, keyOf, type PageQuery, pageSize } from '../http/page.js';
+import { isRare } from '../postgres/audit-log.js';
 import { Sql, type Statement } from '../postgres/sql.js';
 import type { AuditResponse } from './audit.dto.js';
-import { findAuditSeq } from './sql/find-audit-seq.js';
+import { findPlaceBefore } from './sql/find-place-before.js';
+import { findPlaceOf, type Place } from './sql/find-place-of.js';
 import { listAudit } from './sql/list-audit.js';
 import { listAuditOfActor } from './sql/list-audit-of-actor.js';
 import { listAuditOfKind } from './sql/list-audit-of-kind.js';
@@ -26,24 +28,25 @@ export class ReadAudit {
   async page(filter: AuditFilter, { limit, token }: PageQuery): Promise<AuditResponse> {
     const { taskId, actor, kind, since } = filter;
     const size = pageSize(limit);
-    const after = token === undefined ? await this.before(since) : seqOf(token);
-    const rows = await this.sql.query(statementFor(filter), [after, taskId, actor, kind, since, size + 1]);
+    const after = token === undefined ? '0' : seqOf(token);
+    const { tx, id } = await this.placeOf(after, since);
+    const rows = await this.sql.query(statementFor(filter), [tx, id, after, taskId, actor, kind, since, size + 1]);
     const { items, ...more } = cut(rows, size, ({ seq }) => [seq]);
     return { entries: items.map(describe), ...more };
   }
 
   /** Nobody walks over years to come to yesterday. */
-  private async before(since: string | undefined): Promise<string> {
-    if (since === undefined) return '0';
-    const [found] = await this.sql.query(findAuditSeq, [since]);
-    return found?.seq ?? '0';
+  private async placeOf(after: string, since: string | undefined): Promise<Place> {
+    const isFirst = after === '0' && since !== undefined;
+    const [place] = await (isFirst ? this.sql.query(findPlaceBefore, [since]) : this.sql.query(findPlaceOf, [after]));
+    return place ?? { tx: '0', id: '0' };
   }
 }
 
 function statementFor({ taskId, actor, kind }: AuditFilter): Statement<SealedRow> {
   if (taskId !== undefined) return listAuditOfTask;
   if (actor !== undefined) return listAuditOfActor;
-  return kind === undefined ? listAudit : listAuditOfKind;
+  return kind !== undefined && isRare(kind) ? listAuditOfKind : listAudit;
 }
 
 /** Throws InvalidRequestArguments for what is no number that Postgres takes. */

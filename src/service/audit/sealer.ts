@@ -1,17 +1,17 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { Housekeeper, type Left } from '../postgres/housekeeper.js';
 import { type Runner, Sql } from '../postgres/sql.js';
-import { type Link, linked } from './chain.js';
+import { chained } from './chain.js';
 import type { EntryRow } from './sql/entry-columns.js';
 import { type MarkRow, readMark } from './sql/read-mark.js';
 import { readUnsealed } from './sql/read-unsealed.js';
 import { rebaseAudit } from './sql/rebase-audit.js';
-import { sealEntries } from './sql/seal-entries.js';
+import { sealBlock } from './sql/seal-block.js';
 
 /** The name of the lock under which one process seals. */
 const LOCK = 'audit';
 const SEAL_EVERY = 2;
-/** Hashing takes 10 µs each; nobody waits longer for a turn. */
+/** A block. Hashing takes 10 µs an entry, and nobody waits longer for a turn; who reads an entry counts the others of its block. */
 const BATCH = 500;
 /** One connection is made for so many batches, and ended after them. */
 const MOST_BATCHES = 20;
@@ -55,23 +55,9 @@ async function sealBatch(runner: Runner): Promise<Left> {
   const { end, rows } = await waiting(runner, BATCH);
   const last = rows.at(-1);
   if (!last) return 'done';
-  let link: Link = { seq: Number(end.seq), hash: end.hash };
-  const links = rows.map((row) => {
-    link = linked(row, link);
-    return link;
-  });
-  await runner.query(sealEntries, [end.seq, ...columnsOf(rows, links), link.seq, link.hash, last.tx, last.id]);
+  const links = chained(rows, { seq: Number(end.seq), hash: end.hash });
+  const { seq, hash } = links.at(-1)!;
+  const hashes = Buffer.concat(links.map((link) => link.hash));
+  await runner.query(sealBlock, [end.seq, links[0]!.seq, seq, hashes, last.tx, last.id, last.at, hash]);
   return rows.length < BATCH ? 'done' : 'more';
-}
-
-function columnsOf(rows: EntryRow[], links: Link[]): unknown[] {
-  return [
-    links.map(({ seq }) => seq),
-    rows.map(({ tx }) => tx),
-    rows.map(({ id }) => id),
-    links.map(({ hash }) => hash),
-    rows.map(({ kind }) => kind),
-    rows.map(({ actor }) => actor),
-    rows.map(({ taskId }) => taskId),
-  ];
 }

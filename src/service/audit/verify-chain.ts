@@ -1,16 +1,12 @@
 import type { Runner } from '../postgres/sql.js';
-import { type Link, linked } from './chain.js';
+import type { Link } from './chain.js';
+import type { EntryRow } from './sql/entry-columns.js';
+import type { Place } from './sql/find-place-of.js';
 import { findStray } from './sql/find-stray.js';
-import { type ChainRow, readChain } from './sql/read-chain.js';
-import { readMark } from './sql/read-mark.js';
-
-/** The first number at which the log is not what was sealed. */
-export interface Tampering {
-  seq: number;
-  /** `rewritten`: sound in itself, but not the chain whose end was noted. */
-  what: 'altered' | 'deleted' | 'reordered' | 'inserted' | 'rewritten';
-  why: string;
-}
+import { type Block, readBlocks } from './sql/read-blocks.js';
+import { type MarkRow, readMark } from './sql/read-mark.js';
+import { readPlaces } from './sql/read-places.js';
+import { type Tampering, verifyBlock } from './verify-block.js';
 
 export interface Verdict {
   /** The last that was pruned: the chain hangs on it. */
@@ -25,12 +21,12 @@ const PAGE = 1_000;
 /**
  * Checks each entry from the anchor on: that it is there, says what was sealed, and follows the one before it; and that there are no
  * others. `noted`: the end of the chain as it was once told, kept where who writes the database cannot change it; it must be passed on the
- * way. No snapshot is held open, so claims go on at their pace. Each page is of one moment, and what is pruned meanwhile is passed over.
+ * way. No snapshot is held open, so claims go on at their pace; what is pruned meanwhile is passed over.
  */
 export async function verifyChain(runner: Runner, noted?: Link): Promise<Verdict> {
   const [pruned] = await runner.query(readMark, ['pruned']);
-  if (!pruned) return broken(missingMark(), { seq: 0, hash: Buffer.alloc(0) });
-  const walk = new Walk({ seq: Number(pruned.seq), hash: pruned.hash }, noted);
+  if (!pruned) return { anchor: NOWHERE, head: NOWHERE, tampering: missingMark() };
+  const walk = new Walk(pruned, noted);
   while (!(await walk.on(runner)));
   const [stray] = await runner.query(findStray);
   if (stray && !(walk.tampering && walk.tampering.seq <= Number(stray.seq))) walk.tampering = inserted(Number(stray.seq));
@@ -38,50 +34,69 @@ export async function verifyChain(runner: Runner, noted?: Link): Promise<Verdict
   return { anchor, head, ...(tampering && { tampering }) };
 }
 
+const NOWHERE: Link = { seq: 0, hash: Buffer.alloc(0) };
+
 class Walk {
+  readonly anchor: Link;
   head: Link;
   tampering: Tampering | undefined;
-  /** Of the last one that was checked; before all others at first. */
-  private place: Place = { tx: '0', id: '0' };
+  /** Of the last one that was checked. */
+  private place: Place;
 
   constructor(
-    readonly anchor: Link,
+    pruned: MarkRow,
     private readonly noted: Link | undefined,
   ) {
-    this.head = anchor;
-    this.compare();
+    this.anchor = this.head = { seq: Number(pruned.seq), hash: pruned.hash };
+    this.place = pruned;
+    this.compare(this.head);
   }
 
-  /** Checks one page. Answers whether that was the end: of the chain, or of what can be believed. */
+  /** Checks some blocks. Answers whether that was the end: of the chain, or of what can be believed. */
   async on(runner: Runner): Promise<boolean> {
-    const found = await runner.query(readChain, [this.head.seq, PAGE]);
-    const [marks] = found;
-    if (!marks) return this.found(missingMark());
-    if (Number(marks.prunedSeq) > this.head.seq) {
-      this.head = { seq: Number(marks.prunedSeq), hash: marks.prunedHash };
-      this.compare();
-      return this.tampering !== undefined;
-    }
-    const rows = found.filter((row): row is ChainRow & typeof row => row.seq !== null);
-    for (const [index, row] of rows.entries()) if (this.check(row, rows[index + 1])) return true;
-    return rows.length < PAGE && this.end({ seq: Number(marks.sealedSeq), hash: marks.sealedHash });
+    const found = await runner.query(readBlocks, [this.head.seq, PAGE]);
+    const [mark] = found;
+    if (!mark) return this.found(missingMark());
+    const blocks = found.filter((row): row is Block & typeof row => row.last !== null);
+    const { tx, id } = blocks.reduce<Place>((last, block) => (isBefore(last, block) ? block : last), this.place);
+    // one more than there should be: of what was inserted a million need not be read
+    const most = blocks.reduce((sum, { first, last }) => sum + Math.max(0, Number(last) - Number(first) + 1), 1);
+    const read = await runner.query(readPlaces, [this.place.tx, this.place.id, tx, id, most]);
+    const [pruned] = read;
+    if (!pruned) return this.found(missingMark());
+    // entries are deleted behind this mark only, so as long as it is behind us, none of those that were to be there was pruned
+    if (Number(pruned.prunedSeq) > this.head.seq) return this.jump(pruned);
+    const entries = read.filter((row): row is EntryRow & typeof row => row.tx !== null);
+    for (const block of blocks) if (this.check(block, entries)) return true;
+    return blocks.length === 0 && this.end({ seq: Number(mark.sealedSeq), hash: mark.sealedHash });
   }
 
-  private check(row: ChainRow, next: ChainRow | undefined): boolean {
-    const seq = this.head.seq + 1;
-    if (Number(row.seq) !== seq) return this.found({ seq, what: 'deleted', why: `the chain goes on with ${row.seq}` });
-    if (!row.there) return this.found({ seq, what: 'deleted', why: 'its entry is gone' });
-    if (!isBefore(this.place, row)) return this.found({ seq, what: 'reordered', why: 'it was written before the one it follows' });
-    const link = linkOf(row, this.head);
-    if (!link?.hash.equals(row.hash)) {
-      const moved = next?.there && !isBefore(row, next);
-      return this.found({ seq, what: moved ? 'reordered' : 'altered', why: 'it does not have the hash that was sealed' });
-    }
-    if (!row.agrees) return this.found({ seq, what: 'altered', why: 'it would be looked up by what it does not say' });
-    this.head = link;
-    this.place = row;
-    this.compare();
+  private jump({
+    prunedSeq,
+    prunedHash,
+    prunedTx,
+    prunedId,
+  }: {
+    prunedSeq: string;
+    prunedHash: Buffer;
+    prunedTx: string;
+    prunedId: string;
+  }) {
+    this.head = { seq: Number(prunedSeq), hash: prunedHash };
+    this.place = { tx: prunedTx, id: prunedId };
+    this.compare(this.head);
     return this.tampering !== undefined;
+  }
+
+  /** `entries`: of this block and the next ones; those of this block are taken away. */
+  private check(block: Block, entries: EntryRow[]): boolean {
+    const next = entries.findIndex((entry) => isBefore(block, entry));
+    const own = entries.splice(0, next === -1 ? entries.length : next);
+    const { links, tampering } = verifyBlock(block, own, this.head);
+    for (const link of links) if (this.compare(link)) return true;
+    this.head = links.at(-1) ?? this.head;
+    this.place = block;
+    return tampering !== undefined && this.found(tampering);
   }
 
   private end(sealed: Link): boolean {
@@ -93,10 +108,10 @@ class Walk {
     return true;
   }
 
-  private compare(): void {
-    const { head, noted } = this;
-    if (noted?.seq !== head.seq || noted.hash.equals(head.hash)) return;
-    this.found({ seq: head.seq, what: 'rewritten', why: 'another hash was noted for it' });
+  /** Whether this is not what was noted. */
+  private compare({ seq, hash }: Link): boolean {
+    if (this.noted?.seq !== seq || this.noted.hash.equals(hash)) return false;
+    return this.found({ seq, what: 'rewritten', why: 'another hash was noted for it' });
   }
 
   private found(tampering: Tampering): true {
@@ -105,20 +120,9 @@ class Walk {
   }
 }
 
-type Place = Pick<ChainRow, 'tx' | 'id'>;
-
 function isBefore(one: Place, other: Place): boolean {
   const [tx, otherTx] = [BigInt(one.tx), BigInt(other.tx)];
   return tx < otherTx || (tx === otherTx && BigInt(one.id) < BigInt(other.id));
-}
-
-/** Undefined: the entry says what no service of ours ever wrote. */
-function linkOf(row: ChainRow, previous: Link): Link | undefined {
-  try {
-    return linked(row, previous);
-  } catch {
-    return undefined;
-  }
 }
 
 function inserted(seq: number): Tampering {
@@ -127,8 +131,4 @@ function inserted(seq: number): Tampering {
 
 function missingMark(): Tampering {
   return { seq: 1, what: 'deleted', why: 'table audit_mark has not both of its rows' };
-}
-
-function broken(tampering: Tampering, link: Link): Verdict {
-  return { anchor: link, head: link, tampering };
 }

@@ -32,6 +32,15 @@ export const AUDIT_KINDS = [
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 
+/** What is not one of the two kinds that nearly all entries are of: only the rare ones are indexed by kind (migration 17). */
+export const IS_RARE = `kind not in ('credentials-lent', 'credentials-renewed')`;
+const OF_EACH_LEASE: readonly string[] = ['credentials-lent', 'credentials-renewed'] satisfies AuditKind[];
+
+/** Whether an index finds the entries of a kind. Of the others there are some wherever one looks. */
+export function isRare(kind: string): boolean {
+  return !OF_EACH_LEASE.includes(kind);
+}
+
 /** But for the kind, SQL expressions over the relation. All are texts of ours, never input. */
 interface AuditOptions {
   kind: AuditKind | { when: string; kind: AuditKind; otherwise: AuditKind };

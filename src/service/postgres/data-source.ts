@@ -15,6 +15,7 @@ import { Audit1764000000013 } from '../../../migrations/1764000000013-audit.js';
 import { Authority1764000000014 } from '../../../migrations/1764000000014-authority.js';
 import { ScopeUse1764000000015 } from '../../../migrations/1764000000015-scope-use.js';
 import { ProofsOfPossession1764000000016 } from '../../../migrations/1764000000016-proofs-of-possession.js';
+import { AuditBlocks1764000000017 } from '../../../migrations/1764000000017-audit-blocks.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -56,6 +57,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       Authority1764000000014,
       ScopeUse1764000000015,
       ProofsOfPossession1764000000016,
+      AuditBlocks1764000000017,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

@@ -2,4 +2,4 @@ import { statement } from '../../postgres/sql.js';
 import { pageBy, type SealedRow } from './page-columns.js';
 
 /** What is sealed of an actor. Parameters as in `pageBy`. */
-export const listAuditOfActor = statement<SealedRow>('list-audit-of-actor', pageBy('chain.actor = $3'));
+export const listAuditOfActor = statement<SealedRow>('list-audit-of-actor', pageBy('entry.actor = $5'));

@@ -1,5 +1,6 @@
+import { IS_RARE } from '../../postgres/audit-log.js';
 import { statement } from '../../postgres/sql.js';
 import { pageBy, type SealedRow } from './page-columns.js';
 
-/** What is sealed of a kind. Parameters as in `pageBy`. */
-export const listAuditOfKind = statement<SealedRow>('list-audit-of-kind', pageBy('chain.kind = $4'));
+/** What is sealed of a kind that is rare. Parameters as in `pageBy`. */
+export const listAuditOfKind = statement<SealedRow>('list-audit-of-kind', pageBy(`entry.kind = $6 and entry.${IS_RARE}`));

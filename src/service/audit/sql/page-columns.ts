@@ -1,5 +1,4 @@
-import type { EntryRow } from './entry-columns.js';
-import { ENTRY_COLUMNS } from './entry-columns.js';
+import { ENTRY_COLUMNS, type EntryRow } from './entry-columns.js';
 
 /** A sealed entry. */
 export interface SealedRow extends EntryRow {
@@ -9,16 +8,25 @@ export interface SealedRow extends EntryRow {
 
 /**
  * A page of what is sealed, by what an index finds; all else that is asked for is passed over. One statement for each index, because a
- * plan that is kept must be right for every call. $1 after which seq, $2 task_id, $3 actor, $4 kind, $5 since; $6 at most so many.
- * Null: any.
+ * plan that is kept must be right for every call. The number of an entry is counted back from the end of its block. Where the walk
+ * begins: $1 tx, $2 id; $3 after which number, $4 task_id, $5 actor, $6 kind, $7 since; $8 at most so many. Null: any.
  */
 export const pageBy = (found: string) => `
-select chain.seq, chain.hash, ${ENTRY_COLUMNS}
-  from audit_chain as chain join audit_entry as entry on (entry.tx, entry.id) = (chain.tx, chain.id)
- where chain.seq > $1::bigint and ${found}
-   and ($2::text is null or chain.task_id = $2)
-   and ($3::text is null or chain.actor = $3)
-   and ($4::text is null or chain.kind = $4)
-   and ($5::timestamptz is null or entry.at >= $5)
- order by chain.seq
- limit $6`;
+select sealed.seq, substring(sealed.hashes from (32 * (sealed.seq - sealed.first))::integer + 1 for 32) as hash, ${ENTRY_COLUMNS}
+  from audit_entry as entry
+       cross join lateral (
+         select block.first, block.hashes,
+                block.last - (select count(*) from audit_entry as later
+                               where (later.tx, later.id) > (entry.tx, entry.id) and (later.tx, later.id) <= (block.tx, block.id)) as seq
+           from audit_block as block
+          where (block.tx, block.id) >= (entry.tx, entry.id)
+          order by block.tx, block.id
+          limit 1) as sealed
+ where (entry.tx, entry.id) > ($1::xid8, $2::bigint) and ${found}
+   and ($4::text is null or entry.task_id = $4)
+   and ($5::text is null or entry.actor = $5)
+   and ($6::text is null or entry.kind = $6)
+   and ($7::timestamptz is null or entry.at >= $7)
+   and sealed.seq > $3::bigint
+ order by entry.tx, entry.id
+ limit $8`;

@@ -2,30 +2,40 @@ import { statement } from '../../postgres/sql.js';
 
 /**
  * After a dump was restored into another cluster, transaction ids begin anew, and new entries would come before old ones: see
- * rebase-events. Gives what is sealed the places that its numbers say, and what waits to be sealed the ones after them. None of it is
- * under a hash. A transaction id that this very snapshot cannot know proves it; otherwise nothing is changed.
+ * rebase-events. Gives all that is there places with low ids, in the order that it has: sealed entries, with the blocks and marks that end
+ * with them, of one id, and what waits to be sealed of the next. None of it is under a hash. Ids that a former restore gave are not given
+ * again at once, so that no two rows have one place on the way. A transaction id that this very snapshot cannot know proves it; otherwise
+ * nothing is changed.
  */
 export const rebaseAudit = statement(
   'rebase-audit',
   `
 with is_foreign as materialized (
   select where audit_is_foreign()
-), sealed as (
-  update audit_entry as entry
-     set tx = '2', id = chain.seq
-    from audit_chain as chain
-   where (entry.tx, entry.id) = (chain.tx, chain.id) and exists (select from is_foreign)
-), waiting as (
-  update audit_entry as entry
-     set tx = '3'
+), low as materialized (
+  select case when exists (select from audit_entry where tx in ('2', '3')) then 4 else 2 end as tx from is_foreign
+), placed as materialized (
+  select tx, id, is_entry, sum(is_entry) over (order by tx, id, is_entry desc rows unbounded preceding) as place
+    from (
+      select tx, id, 1 as is_entry from audit_entry
+      union all
+      select tx, id, 0 from audit_block
+      union all
+      select tx, id, 0 from audit_mark where seq > 0) as one
    where exists (select from is_foreign)
-     and not exists (select from audit_chain as chain where (chain.tx, chain.id) = (entry.tx, entry.id))
-), chained as (
-  update audit_chain
-     set tx = '2', id = seq
-   where exists (select from is_foreign)
+), entries as (
+  update audit_entry as entry
+     set tx = (low.tx + case when (entry.tx, entry.id) <= (sealed.tx, sealed.id) then 0 else 1 end)::text::xid8, id = placed.place
+    from low, placed, audit_mark as sealed
+   where sealed.name = 'sealed' and is_entry = 1 and (entry.tx, entry.id) = (placed.tx, placed.id)
+), blocks as (
+  update audit_block as block
+     set tx = low.tx::text::xid8, id = placed.place
+    from low, placed
+   where is_entry = 0 and (block.tx, block.id) = (placed.tx, placed.id)
 )
-update audit_mark
-   set tx = '2', id = seq
- where exists (select from is_foreign)`,
+update audit_mark as mark
+   set tx = low.tx::text::xid8, id = placed.place
+  from low, placed
+ where is_entry = 0 and seq > 0 and (mark.tx, mark.id) = (placed.tx, placed.id)`,
 );

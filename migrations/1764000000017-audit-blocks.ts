@@ -4,6 +4,11 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * The chain in blocks: one row holds the hashes of all entries that were sealed together, which are the same as before. A row for each
  * entry, with three indexes, was half of what the audit log cost (15 of 25 µs and 830 of 1 100 bytes an entry). Entries are looked up
  * by their own indexes now; the two kinds that nearly all entries are of need none by kind.
+ *
+ * And what the triggers believe is no longer what a row says of itself. Whoever may insert could write an entry of yesterday, move the mark
+ * of what is pruned onto it and delete all before it; or one of a transaction to come, which looked like a restored dump. So entries
+ * are of now and of the transaction that writes them (a dump is restored before its triggers are), a mark moves to an entry that is
+ * there, and all that is pruned is a day old.
  */
 export class AuditBlocks1764000000017 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -32,15 +37,25 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       create index audit_entry_actor on audit_entry (actor, tx, id) where actor is not null;
       create index audit_entry_kind on audit_entry (kind, tx, id) where kind not in ('credentials-lent', 'credentials-renewed');
 
+      create function audit_refuse_time() returns trigger language plpgsql stable as $$
+      begin
+        raise exception 'an entry of % is of now, and of the transaction that writes it', tg_table_name using errcode = 'insufficient_privilege';
+      end $$;
+
       create or replace function audit_move_mark() returns trigger language plpgsql stable as $$
       begin
         if new.name = old.name and new.seq = old.seq and new.hash = old.hash and audit_is_foreign() then
           return new;
         end if;
-        if new.name = old.name and new.seq > old.seq and (new.name = 'sealed' or exists (
-             select from audit_block as block join audit_entry as entry using (tx, id)
-              where block.last = new.seq and substring(block.hashes from octet_length(block.hashes) - 31) = new.hash
-                and (tx, id) = (new.tx, new.id) and entry.at < now() - interval '1 day')) then
+        if new.name = old.name and new.seq > old.seq and (new.tx, new.id) > (old.tx, old.id)
+           and exists (select from audit_entry where (tx, id) = (new.tx, new.id))
+           and (new.name = 'sealed' or exists (
+                  select from audit_block
+                   where last = new.seq and (tx, id) = (new.tx, new.id)
+                     and substring(hashes from octet_length(hashes) - 31) = new.hash)
+                and not exists (
+                  select from audit_entry
+                   where (tx, id) > (old.tx, old.id) and (tx, id) <= (new.tx, new.id) and at >= now() - interval '1 day')) then
           return new;
         end if;
         raise exception 'audit_mark moves forward only, over what is sealed and old' using errcode = 'insufficient_privilege';
@@ -49,6 +64,10 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       drop table audit_chain;
       create trigger audit_keep before update or delete on audit_block for each row execute function audit_refuse();
       create trigger audit_stay before truncate on audit_block execute function audit_refuse();
+      -- the condition costs a claim next to nothing, a function would; of a transaction of yesterday, now is yesterday
+      create trigger audit_now before insert on audit_entry for each row
+        when (new.tx <> pg_current_xact_id() or new.at <> now()::timestamptz(3) or new.at < clock_timestamp() - interval '5 minutes')
+        execute function audit_refuse_time();
     `);
   }
 
@@ -87,6 +106,8 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
         raise exception 'audit_mark moves forward only, over what is sealed and old' using errcode = 'insufficient_privilege';
       end $$;
 
+      drop trigger audit_now on audit_entry;
+      drop function audit_refuse_time;
       drop table audit_block;
       drop index audit_entry_task, audit_entry_actor, audit_entry_kind;
       create trigger audit_keep before update or delete on audit_chain for each row execute function audit_refuse();

@@ -73,8 +73,17 @@ const raw = (on: Runner, text: string) => on.query(statement<Record<string, stri
 /** The numbers that entries have by their blocks. */
 const SEQS = `select generate_series(first, last) as seq from audit_block order by 1`;
 const seqs = async (on: Runner) => (await raw(on, SEQS)).map(({ seq }) => Number(seq));
-const toOld = (days: number) =>
-  `insert into audit_entry (at, kind, actor) select now() - interval '${days} days', 'role-deleted', n from generate_series(1, 10) as n`;
+/** Only who may switch triggers off writes of other days. */
+async function backdated(on: Runner, text: string): Promise<void> {
+  await raw(on, 'alter table audit_entry disable trigger audit_now');
+  await raw(on, text);
+  await raw(on, 'alter table audit_entry enable trigger audit_now');
+}
+const ofOld = (on: Runner, days: number, count = 10) =>
+  backdated(
+    on,
+    `insert into audit_entry (at, kind, actor) select now() - interval '${days} days', 'role-deleted', n from generate_series(1, ${count}) as n`,
+  );
 
 describe('a chain', () => {
   it('is sealed in the order of the transactions, without gaps, in batches', async () => {
@@ -156,7 +165,10 @@ describe('a chain', () => {
     const began = Date.now() - 300 * 3_600_000;
     for (let from = 0; from < 300; from += 20) {
       const hours = `to_timestamp(${began / 1000}) + n * interval '1 h'`;
-      await raw(sql, `insert into audit_entry (at, kind) select ${hours}, 'role-deleted' from generate_series(${from}, ${from + 19}) as n`);
+      await backdated(
+        sql,
+        `insert into audit_entry (at, kind) select ${hours}, 'role-deleted' from generate_series(${from}, ${from + 19}) as n`,
+      );
       await sealAll(sql, sealer);
     }
     const reading = new ReadAudit(sql);
@@ -257,9 +269,30 @@ describe('what the database refuses to everybody who does not switch the trigger
     // what is not a day old cannot be pruned, whatever AUDIT_RETENTION says
     `update audit_mark set (seq, hash, tx, id) = (select last, substring(hashes from 129), tx, id from audit_block where last = 5) where name = 'pruned'`,
     `update audit_mark set seq = 9 where name = 'pruned'`,
+    // what is of yesterday could be pruned at once, and of a transaction to come there are only in a restored dump, which may be moved
+    `insert into audit_entry (kind, at) values ('role-created', now() - interval '2 days')`,
+    `insert into audit_entry (kind, tx) values ('role-created', '9000000000000000000')`,
+    `insert into audit_entry (kind, tx) values ('role-created', '3')`,
+    `update audit_mark set (seq, tx) = (seq + 1, '9000000000000000000') where name = 'sealed'`,
+    `update audit_mark set seq = seq + 1 where name = 'sealed'`,
   ])('%s', async (text) => {
     await expect(raw(log.sql, text)).rejects.toMatchObject({ code: '42501' });
     expect(await verifyChain(log.sql)).toMatchObject({ head: { seq: 5 } });
+  });
+
+  it('an entry of a transaction that began long ago', async () => {
+    // as the condition of the trigger sees it, without waiting
+    const [found] = await raw(log.sql, `select pg_get_triggerdef(oid) as text from pg_trigger where tgname = 'audit_now'`);
+    expect(found?.text).toContain(`(clock_timestamp() - '00:05:00'::interval)`);
+  });
+
+  it('all that is pruned must be a day old, not only the last of it', async () => {
+    const { sql, sealer } = await emptyLog();
+    await write(sql, 3);
+    await ofOld(sql, 2);
+    await sealAll(sql, sealer);
+    const move = `update audit_mark set (seq, hash, tx, id) = (select last, substring(hashes from octet_length(hashes) - 31), tx, id from audit_block) where name = 'pruned'`;
+    await expect(raw(sql, move)).rejects.toMatchObject({ code: '42501' });
   });
 });
 
@@ -477,13 +510,40 @@ describe('tampering', () => {
   });
 });
 
+it('a chain of rows that was there before goes on in blocks, and back', async () => {
+  const database = await createDatabase();
+  opened.push(() => database.drop());
+  const dataSource = await createDataSource(database.url, 4).initialize();
+  opened.push(() => dataSource.destroy());
+  const sql = new Sql(poolOf(dataSource));
+  const sealer = new Sealer(sql, never());
+  await raw(sql, `insert into audit_entry (kind, actor) select 'role-created', n from generate_series(1, 1203) as n`);
+  await untilDone(() => sealer.seal());
+  await write(sql, 2);
+  const before = await verifyChain(sql);
+  for (;;) {
+    await dataSource.undoLastMigration();
+    if ((await raw(sql, `select to_regclass('audit_chain') as old`))[0]?.old) break;
+  }
+  const [chain] = await raw(
+    sql,
+    `select count(*), max(seq), min(octet_length(hash)) as hash, count(distinct actor) as actors from audit_chain`,
+  );
+  expect(chain).toEqual({ count: '1203', max: '1203', hash: 32, actors: '1203' });
+  await dataSource.runMigrations();
+  expect(await raw(sql, 'select first, last from audit_block order by last')).toHaveLength(3);
+  expect(await verifyChain(sql)).toEqual(before);
+  await sealAll(sql, sealer);
+  expect(await verifyChain(sql, before.head)).toMatchObject({ head: { seq: 1205 } });
+});
+
 describe('pruning', () => {
   const pruner = (sql: Sql, auditRetention: number) => new Pruner(sql, { auditRetention } as Config, never());
 
   it('takes the oldest and leaves a chain that hangs on the last of them', async () => {
     const { sql, sealer } = await emptyLog();
     for (const days of [200, 91, 89]) {
-      await raw(sql, toOld(days));
+      await ofOld(sql, days);
       await sealAll(sql, sealer);
     }
     await write(sql, 5);
@@ -504,7 +564,7 @@ describe('pruning', () => {
 
   it('leaves a chain that goes on when all of it was old', async () => {
     const { sql, sealer } = await emptyLog();
-    await raw(sql, toOld(100));
+    await ofOld(sql, 100);
     await sealAll(sql, sealer);
     await untilDone(() => pruner(sql, 90).prune());
     expect(await seqs(sql)).toEqual([]);
@@ -516,7 +576,7 @@ describe('pruning', () => {
 
   it('does not sweep away what was tampered with: it stops there', async () => {
     const { sql, sealer } = await emptyLog();
-    await raw(sql, toOld(100));
+    await ofOld(sql, 100);
     await sealAll(sql, sealer);
     await raw(sql, 'alter table audit_entry disable trigger all');
     await raw(sql, 'delete from audit_entry where id = (select id from audit_entry order by tx, id offset 3 limit 1)');
@@ -527,7 +587,7 @@ describe('pruning', () => {
 
   it('meanwhile a verification goes on with what is left', async () => {
     const { sql, sealer } = await emptyLog();
-    await raw(sql, `insert into audit_entry (at, kind) select now() - interval '100 days', 'role-deleted' from generate_series(1, 2500)`);
+    await ofOld(sql, 100, 2500);
     await write(sql, 5);
     await untilDone(() => sealer.seal());
     let pages = 0;
@@ -568,11 +628,26 @@ describe('npm run audit -- verify', () => {
       code: 1,
       stdout: expect.stringMatching(/5: rewritten/),
     });
+    await ofOld(sql, 100);
+    await sealAll(sql, sealer);
+    await raw(sql, `alter table audit_mark disable trigger all`); // or a day later
+    await raw(
+      sql,
+      `update audit_mark set (seq, hash, tx, id) = (select last, substring(hashes from 129), tx, id from audit_block where last = 5) where name = 'pruned'`,
+    );
+    await raw(sql, `alter table audit_mark enable trigger all`);
+    await raw(sql, 'delete from audit_block where last = 5');
+    await raw(sql, 'delete from audit_entry where (tx, id) <= (select tx, id from audit_mark where name = $$pruned$$)');
+    expect(await run(on, 'verify', '--noted', noted)).toMatchObject({ code: 0, stdout: expect.not.stringContaining('Not compared') });
+    const pruned = `1:${'ab'.repeat(32)}`;
+    expect(await run(on, 'verify', '--noted', pruned)).toMatchObject({ code: 2, stdout: expect.stringContaining('Not compared') });
+    const told = await run(on, 'verify', '--json', '--noted', pruned);
+    expect({ code: told.code, ...JSON.parse(told.stdout) }).toMatchObject({ code: 2, whole: true, compared: false });
     await raw(sql, 'alter table audit_entry disable trigger all');
     await raw(sql, `update audit_entry set kind = 'x' where id = (select id from audit_entry order by tx, id offset 2 limit 1)`);
-    expect(await run(on, 'verify')).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong is 3: altered/) });
+    expect(await run(on, 'verify')).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong is 8: altered/) });
     const { code, stdout } = await run(on, 'verify', '--json');
-    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 1, whole: false, tampering: { seq: 3, what: 'altered' } });
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 1, whole: false, tampering: { seq: 8, what: 'altered' } });
   });
 
   it.each([[[]], [['check']], [['verify', '--noted', 'x']], [['verify', '--unknown']]])('refuses %j', async (args) => {

@@ -10,8 +10,8 @@ import { Sql } from '../service/postgres/sql.js';
 const USAGE = `npm run audit -- verify [--json] [--noted <seq>:<hash>]
 
   Checks the chain of the audit log, in the database of DATABASE_URL or the embedded one under DATA_DIR, while the service runs or not.
-  Exit code 0: it is whole. 1: it is not, and the first number that is wrong is named. 2: it could not be checked.
-  --noted: an end of the chain that was printed before; who rewrites all of the log cannot rewrite your note.`;
+  Exit code 0: it is whole. 1: it is not, and the first number that is wrong is named. 2: it could not be checked, or not compared with
+  what was noted. --noted: an end of the chain that was printed before; who rewrites or cuts off the log cannot rewrite your note.`;
 
 /** The program's exit code. */
 async function main(): Promise<number> {
@@ -22,8 +22,10 @@ async function main(): Promise<number> {
   if (positionals.join(' ') !== 'verify') throw new ConfigError(USAGE);
   const noted = values.noted === undefined ? undefined : parseLink(values.noted);
   const verdict = await onDatabase((sql) => verifyChain(sql, noted));
-  console.log(values.json ? JSON.stringify(shown(verdict)) : told(verdict, noted));
-  return verdict.tampering ? 1 : 0;
+  const compared = noted === undefined ? undefined : noted.seq >= verdict.anchor.seq;
+  console.log(values.json ? JSON.stringify(shown(verdict, compared)) : told(verdict, compared));
+  if (verdict.tampering) return 1;
+  return compared === false ? 2 : 0;
 }
 
 /** An embedded Postgres that runs is asked as it is; one that does not is started for as long as it takes. */
@@ -45,16 +47,19 @@ function parseLink(text: string): Link {
   return { seq: Number(seq), hash: Buffer.from(hash, 'hex') };
 }
 
-function shown({ anchor, head, tampering }: Verdict): object {
+/** `compared`: with what was noted, if anything was. What is pruned cannot be: whoever may delete could have pruned all of it. */
+function shown({ anchor, head, tampering }: Verdict, compared: boolean | undefined): object {
   const link = ({ seq, hash }: Link) => ({ seq, hash: hash.toString('hex') });
-  return { whole: tampering === undefined, anchor: link(anchor), head: link(head), ...(tampering && { tampering }) };
+  const verdict = { whole: tampering === undefined, anchor: link(anchor), head: link(head) };
+  return { ...verdict, ...(compared !== undefined && { compared }), ...(tampering && { tampering }) };
 }
 
-function told({ anchor, head, tampering }: Verdict, noted: Link | undefined): string {
+function told({ anchor, head, tampering }: Verdict, compared: boolean | undefined): string {
   if (tampering)
     return `The audit log was tampered with. The first entry that is wrong is ${tampering.seq}: ${tampering.what} (${tampering.why}).`;
-  const older = noted && noted.seq < anchor.seq ? '\nWhat was noted is older than that, so it could not be compared.' : '';
-  return `The audit log is whole: ${head.seq - anchor.seq} entries after ${anchor.seq}. Its end, to be noted: ${head.seq}:${head.hash.toString('hex')}${older}`;
+  const older = `\nNot compared: what was noted lies before ${anchor.seq}, and is pruned. Note an end more often than AUDIT_RETENTION.`;
+  const end = `${head.seq}:${head.hash.toString('hex')}`;
+  return `The audit log is whole: ${head.seq - anchor.seq} entries after ${anchor.seq}. Its end, to be noted: ${end}${compared === false ? older : ''}`;
 }
 
 /** What whoever calls it can mend. */

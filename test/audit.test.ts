@@ -1,3 +1,4 @@
+import taskcluster from 'taskcluster-client';
 import { QUEUE_ISSUER } from '../src/credentials/run-grant.js';
 import { AuditedRefusals } from '../src/service/audit/audited-refusals.js';
 import { Sealer } from '../src/service/audit/sealer.js';
@@ -5,7 +6,7 @@ import { ClientsService } from '../src/service/auth/clients.service.js';
 import { AUDIT_KINDS } from '../src/service/postgres/audit-log.js';
 import { EVENT_HORIZON } from '../src/service/postgres/outbox.js';
 import { Api, type Credentials, definition, slugid } from './support/api.js';
-import { claimsOf, exchange, postForm, tokenOf } from './support/task-tokens.js';
+import { claimsOf, exchange, postForm, TYPE, tokenOf } from './support/task-tokens.js';
 import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
 
@@ -150,6 +151,24 @@ describe('clients', () => {
   });
 });
 
+it('what a run changes is filed under the run', async () => {
+  const taskId = await tasks.create({ scopes: ['auth:*', 'some:*'] });
+  const { credentials } = await ok(tasks.claimTask(taskId));
+  const run = test.root.as(kept(credentials));
+  const [clientId, roleId] = [fresh('audited'), fresh('audited')];
+  kept(await ok(run.put(clientPath(clientId), wish())));
+  await ok(run.post(clientPath(clientId), wish({ scopes: ['some:a'] })));
+  kept(await ok(run.post(clientPath(clientId, '/reset'))));
+  for (const verb of ['/disable', '/enable']) await ok(run.post(clientPath(clientId, verb)));
+  await run.delete(clientPath(clientId));
+  await ok(run.put(rolePath(roleId), { scopes: ['some:a'], description: '' }));
+  await ok(run.post(rolePath(roleId), { scopes: ['some:b'], description: '' }));
+  await run.delete(rolePath(roleId));
+  const entries = [...(await ofClient(clientId)), ...(await ofRole(roleId))];
+  expect(entries).toHaveLength(9);
+  for (const entry of entries) expect(entry).toMatchObject({ actor: credentials.clientId, taskId, runId: 0 });
+});
+
 describe('roles', () => {
   it('are created, updated and deleted by somebody; what changes nothing has no entry', async () => {
     const roleId = fresh('audited');
@@ -279,8 +298,86 @@ describe('refusals', () => {
     const taskId = slugid();
     const entries = await since(() => refused(api.post(`/queue/v1/task/${taskId}/runs/3/reclaim`), 403));
     expect(entries).toEqual([
-      { kind: 'authorization-refused', actor: api.credentials?.clientId, taskId, runId: 3, detail: { operation: 'reclaimTask' } },
+      {
+        ...{ kind: 'authorization-refused', actor: api.credentials?.clientId, taskId: null, runId: null },
+        detail: { operation: 'reclaimTask', taskId, runId: 3 },
+      },
     ]);
+  });
+
+  it('of a run it is known which run it was, whatever it asked for', async () => {
+    const [own, other] = [await tasks.create(), await tasks.create()];
+    const { credentials } = await ok(tasks.claimTask(own));
+    const run = test.root.as(kept(credentials));
+    const entries = await since(() => refused(run.post(`/queue/v1/task/${other}/runs/0/reclaim`), 403));
+    expect(entries).toEqual([
+      {
+        ...{ kind: 'authorization-refused', actor: credentials.clientId, taskId: own, runId: 0 },
+        detail: { operation: 'reclaimTask', taskId: other, runId: 0 },
+      },
+    ]);
+  });
+
+  it('of exchanges, revocations and authenticateHawk, too, as far as somebody was not believed or not entitled', async () => {
+    const taskId = await tasks.create({ scopes: ['some:*'] });
+    const { credentials } = await ok(tasks.claimTask(taskId));
+    const run = test.root.as(kept(credentials));
+    const client = await test.client('irrelevant');
+    const token = await tokenOf(run, { scope: 'some:thing' });
+    secrets.push(token);
+    const ofRun = { actor: credentials.clientId, taskId, runId: 0 };
+    const ofClient = { actor: client.credentials?.clientId, taskId: null, runId: null };
+    const one = async (work: () => Promise<unknown>) =>
+      (await since(work)).map(({ kind, detail, ...who }) => ({ kind, ...who, ...detail }));
+    const refusedBy = { kind: 'authorization-refused', operation: 'exchangeToken' };
+    expect(await one(() => exchange(run, { scope: 'not:held' }))).toEqual([{ ...refusedBy, ...ofRun, error: 'invalid_scope' }]);
+    expect(await one(() => exchange(client))).toEqual([{ ...refusedBy, ...ofClient, error: 'unauthorized_client' }]);
+    expect(await one(() => exchange(run, { scope: 'some:thing' }, { authorizedScopes: ['some:thing'] }))).toMatchObject([
+      { ...refusedBy, ...ofRun, error: 'invalid_target' },
+    ]);
+    expect(await one(() => exchange(run, { audience: undefined }))).toEqual([]); // a mistake
+    expect(await one(() => postForm(client, '/oauth/revoke', { token }))).toMatchObject([
+      { kind: 'authorization-refused', ...ofClient, operation: 'revokeToken' },
+    ]);
+    await ok(tasks.report('completed', taskId));
+    const subject = { subject_token: token, subject_token_type: TYPE('access_token') };
+    expect(await one(() => exchange(test.root.as(), subject))).toMatchObject([
+      { kind: 'authentication-refused', operation: 'exchangeToken' },
+    ]);
+    const resource = `/api/queue/v1/task/${taskId}/status`;
+    const { hostname: host, port } = new URL(run.url);
+    const hawk = { method: 'get', resource, host, port: Number(port), authorization: run.authorizationFor('get', resource) };
+    expect(await one(() => ok(test.root.as().post('/auth/v1/authenticate-hawk', hawk)))).toEqual([
+      { kind: 'authentication-refused', ...ofRun, operation: 'authenticateHawk' },
+    ]);
+  });
+
+  it('none of a run is hidden by those of another', async () => {
+    refusals().tell();
+    const made = await Promise.all(Array.from({ length: 2 }, () => tasks.create()));
+    const [noisy, quiet] = await Promise.all(
+      made.map(async (taskId) => test.root.as(kept((await ok(tasks.claimTask(taskId))).credentials))),
+    );
+    const entries = await since(async () => {
+      for (let times = 0; times < 15; times++) await refused(noisy!.get('/auth/v1/clients'), 403);
+      await refused(quiet!.put(rolePath('evil/admin'), { scopes: ['*'], description: '' }), 403);
+    });
+    expect(entries.map(({ taskId }) => taskId)).toEqual([...Array.from({ length: 10 }, () => made[0]), made[1]]);
+    const counted = await since(async () => refusals().tell());
+    expect(counted).toMatchObject([{ kind: 'refusals-omitted', detail: { by: `task-run:${made[0]}/0`, count: 5 } }]);
+  });
+
+  it('are not lost while the database is away: what there is no room for is counted', async () => {
+    refusals().tell();
+    await refusals().write();
+    const client = await test.client('irrelevant');
+    const before = await written(`kind = 'authorization-refused' and actor = $1`, client.credentials?.clientId);
+    await test.database.pool.query('alter table audit_entry rename to audit_entry_away');
+    await refused(client.get('/auth/v1/clients'), 403);
+    await refusals().write();
+    await test.database.pool.query('alter table audit_entry_away rename to audit_entry');
+    await refusals().write();
+    expect(await written(`kind = 'authorization-refused' and actor = $1`, client.credentials?.clientId)).toHaveLength(before.length + 1);
   });
 
   it('of credentials of a run that is over it is known whose they were', async () => {
@@ -330,14 +427,16 @@ describe('refusals', () => {
   });
 
   it('temporary credentials under many names take of the client that issued them', async () => {
-    const runs: Api[] = [];
-    for (let made = 0; made < 12; made++) {
-      const taskId = await tasks.create();
-      const { credentials } = await ok(tasks.claimTask(taskId));
-      runs.push(test.root.as(kept(credentials)));
-    }
-    const entries = await since(() => Promise.all(runs.map((run) => refused(run.get('/auth/v1/clients'), 403))));
-    expect(entries.length).toBeLessThanOrEqual(10);
+    const { credentials } = await test.client('auth:create-client:many/*');
+    const span = { start: new Date(Date.now() - 60_000), expiry: new Date(Date.now() + 600_000), scopes: [] };
+    const entries = await since(async () => {
+      for (let n = 0; n < 12; n++) {
+        const made = taskcluster.createTemporaryCredentials({ ...span, clientId: `many/${n}`, credentials: credentials! });
+        await refused(test.root.as(kept(made)).get('/auth/v1/clients'), 403);
+      }
+    });
+    expect(entries).toHaveLength(10);
+    expect(new Set(entries.map(({ actor }) => actor)).size).toBe(10);
   });
 });
 

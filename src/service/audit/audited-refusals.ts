@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import type { Signer } from '../http/authentication-error.js';
 import { RUN_ID, SLUGID } from '../http/identifiers.js';
 import { Logger } from '../http/logger.js';
 import { accountName } from '../http/quota.js';
@@ -9,19 +10,29 @@ import { type Omitted, RefusalBudget } from './refusal-budget.js';
 
 const WRITE_MS = 1_000;
 const TELL_MS = 60_000;
-/** While the database is away: what is beyond is lost, as is all of it when the process dies. */
+/** While the database is away: what is beyond is only counted, and all of it is lost when the process dies. */
 const MOST_WAITING = 1_000;
+
+/** No client id has such characters. */
+const OF_RUN = '* ';
 
 const KINDS: Record<Refusal['code'], AuditKind> = {
   AuthenticationFailed: 'authentication-refused',
   InsufficientScopes: 'authorization-refused',
 };
 
+/** A record, and how it is counted where there is no room for it. */
+interface Waiting {
+  who: string;
+  code: string;
+  record: AuditRecord;
+}
+
 /** Writes refusals down off the path of the request: a few at once, a second late, and of a flood only how many they were. */
 @Injectable()
 export class AuditedRefusals extends Refusals implements OnModuleDestroy {
   private readonly budget = new RefusalBudget();
-  private records: AuditRecord[] = [];
+  private waiting: Waiting[] = [];
   private writing: NodeJS.Timeout | undefined;
   private telling: NodeJS.Timeout | undefined;
   private closed = false;
@@ -36,10 +47,11 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
   /** Of strangers who lack scopes nobody learns more than how many they were: whoever looks around makes hundreds of those. */
   refused(refusal: Refusal): void {
     const { code, signer } = refusal;
-    const account = signer?.account ?? '';
+    const who = nameOf(signer);
     const stranger = signer === undefined && code === 'InsufficientScopes';
-    if (stranger) this.budget.count(account, code);
-    else if (this.budget.takes(account, code, performance.now())) this.keep(recordOf(refusal));
+    if (stranger) this.budget.count(who, code);
+    else if (this.budget.takes(who, code, performance.now(), signer?.run !== undefined))
+      this.keep({ who, code, record: recordOf(refusal) });
     this.writeSoon();
     this.telling ??= later(() => this.tell(), TELL_MS);
   }
@@ -55,13 +67,14 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
   /** Writes what waits, at once. */
   async write(): Promise<void> {
     this.writing = undefined;
-    const records = this.records.splice(0);
-    if (records.length === 0) return;
+    const waiting = this.waiting.splice(0);
+    if (waiting.length === 0) return;
+    const records = waiting.map(({ record }) => record);
     try {
       await this.sql.query(insertAudit, auditParameters(records));
     } catch (err) {
       this.logger.warn({ err, refusals: records.length }, 'refusals could not be written to the audit log; it is tried again');
-      for (const record of records) this.keep(record);
+      for (const one of waiting) this.keep(one);
       this.writeSoon();
     }
   }
@@ -69,7 +82,8 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
   /** Has the counts written, too. */
   tell(): void {
     this.telling = undefined;
-    for (const omitted of this.budget.collect()) this.keep(recordOfMore(omitted));
+    for (const omitted of this.budget.collect())
+      this.keep({ who: omitted.account ?? '', code: omitted.code, record: recordOfMore(omitted) });
     this.writeSoon();
   }
 
@@ -77,8 +91,9 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
     if (!this.closed) this.writing ??= later(() => this.write(), WRITE_MS);
   }
 
-  private keep(record: AuditRecord): void {
-    if (this.records.length < MOST_WAITING) this.records.push(record);
+  private keep(one: Waiting): void {
+    if (this.waiting.length < MOST_WAITING) this.waiting.push(one);
+    else this.budget.count(one.who, one.code);
   }
 }
 
@@ -86,20 +101,28 @@ function later(work: () => unknown, ms: number): NodeJS.Timeout {
   return setTimeout(work, ms).unref();
 }
 
+/** Who shares ten of them a minute: a run is on its own, though all runs are one account otherwise, so that none can hide another. */
+function nameOf(signer: Signer | undefined): string {
+  if (signer?.run) return `${OF_RUN}${signer.run.taskId}/${signer.run.runId}`;
+  return signer?.account ?? '';
+}
+
+function shownName(who: string): string {
+  return who.startsWith(OF_RUN) ? `task-run:${who.slice(OF_RUN.length)}` : accountName(who);
+}
+
 /** What was asked for is told by the operation; names in the URL are whatever was sent, so only what looks like a run is kept. */
-function recordOf({ code, signer, operation, params }: Refusal): AuditRecord {
+function recordOf({ code, signer, operation, params, error }: Refusal): AuditRecord {
   const { taskId = '', runId = '' } = params;
-  const isTask = SLUGID.pattern.test(taskId);
-  return {
-    kind: KINDS[code],
-    actor: signer?.clientId,
-    ...(isTask && { taskId }),
-    ...(isTask && RUN_ID.pattern.test(runId) && Number(runId) <= 1000 && { runId: Number(runId) }),
-    ...(operation !== undefined && { detail: { operation } }),
+  const target = {
+    ...(SLUGID.pattern.test(taskId) && { taskId }),
+    ...(RUN_ID.pattern.test(runId) && Number(runId) <= 1000 && { runId: Number(runId) }),
   };
+  const { taskId: ownTask, runId: ownRun } = signer?.run ?? {};
+  return { kind: KINDS[code], actor: signer?.clientId, taskId: ownTask, runId: ownRun, detail: { operation, error, ...target } };
 }
 
 function recordOfMore({ account, code, count }: Omitted): AuditRecord {
   const of = KINDS[code as Refusal['code']];
-  return { kind: 'refusals-omitted', detail: { of, by: account === undefined ? 'others' : accountName(account), count } };
+  return { kind: 'refusals-omitted', detail: { of, by: account === undefined ? 'others' : shownName(account), count } };
 }

@@ -16,6 +16,17 @@ it('one account takes nothing of another, nor one code of its own', () => {
   expect(budget.collect()).toEqual([{ account: 'a', code: 'Y', count: 1 }]);
 });
 
+it('runs take half at most, however many they are, and none takes the ten of another', () => {
+  const budget = new RefusalBudget();
+  const takes = (account: string, count: number, isRun: boolean) =>
+    Array.from({ length: count }, () => budget.takes(account, 'X', 0, isRun)).filter(Boolean).length;
+  expect(takes('run-0', 20, true)).toBe(10);
+  expect(takes('run-1', 1, true)).toBe(1);
+  const others = Array.from({ length: 50 }, (_, n) => takes(`run-${n + 2}`, 5, true));
+  expect(others.reduce((sum, taken) => sum + taken, 11)).toBe(100);
+  expect(takes('client', 20, false)).toBe(10);
+});
+
 it('strangers are not counted with those who were too many to be counted apart', () => {
   const budget = new RefusalBudget();
   budget.count('', 'X');
@@ -31,14 +42,14 @@ it('strangers are not counted with those who were too many to be counted apart',
 });
 
 it('whatever comes, little is taken, little is remembered, and none is lost', () => {
-  const refusal = fc.record({ account: fc.nat(400).map(String), code: fc.constantFrom('X', 'Y'), wait: fc.nat(50) });
+  const refusal = fc.record({ account: fc.nat(400).map(String), code: fc.constantFrom('X', 'Y'), wait: fc.nat(50), isRun: fc.boolean() });
   fc.assert(
     fc.property(fc.array(refusal, { maxLength: 2_000, size: 'max' }), (refusals) => {
       const budget = new RefusalBudget();
       let [now, taken] = [0, 0];
-      for (const { account, code, wait } of refusals) {
+      for (const { account, code, wait, isRun } of refusals) {
         now += wait;
-        if (budget.takes(account, code, now)) taken++;
+        if (budget.takes(account, code, now, isRun)) taken++;
       }
       expect(taken).toBeLessThanOrEqual(200 * (1 + Math.floor(now / 60_000)));
       const omitted = budget.collect();

@@ -1,6 +1,8 @@
-/** So many refusals of one account are written down within a window, and so many of all. The rest is counted. */
+/** So many refusals of one account, or of one run, are written down within a window, and so many of all. The rest is counted. */
 const OWN = 10;
 const ALL = 200;
+/** Of all, for runs: whoever creates tasks has as many of those as there are workers. */
+const RUNS = 100;
 /** So many accounts are counted apart; what is beyond is counted together. */
 const COUNTED_APART = 100;
 const WINDOW_MS = 60_000;
@@ -17,18 +19,20 @@ export interface Omitted {
 export class RefusalBudget {
   private began = Number.NEGATIVE_INFINITY;
   private taken = 0;
+  private takenByRuns = 0;
   private readonly own = new Map<string, number>();
   private readonly omitted = new Map<string, Omitted>();
 
   /** Whether this one is written down; otherwise it is counted. `now` is any clock in ms that only moves forward. */
-  takes(account: string, code: string, now: number): boolean {
+  takes(account: string, code: string, now: number, isRun = false): boolean {
     if (now - this.began >= WINDOW_MS) this.renew(now);
     const own = this.own.get(account) ?? 0;
-    if (this.taken >= ALL || own >= OWN) {
+    if (this.taken >= ALL || own >= OWN || (isRun && this.takenByRuns >= RUNS)) {
       this.count(account, code);
       return false;
     }
     this.taken++;
+    if (isRun) this.takenByRuns++;
     this.own.set(account, own + 1);
     return true;
   }
@@ -52,7 +56,7 @@ export class RefusalBudget {
 
   private renew(now: number): void {
     this.began = now;
-    this.taken = 0;
+    this.taken = this.takenByRuns = 0;
     this.own.clear();
   }
 }

@@ -157,7 +157,9 @@ function groundsOf({ scopes, temporary, authorizedScopes, signedUrl }: Identity)
 /** Whose request it was, if its MAC is right: the credentials of a run that is over, or of who authorizes more than it holds. */
 function signerOf(identity: Identity | undefined): Signer | undefined {
   if (!identity || !isProven(identity)) return undefined;
-  return { clientId: identity.clientId, account: accountOf(identity.issuer, isOfRun(identity)) };
+  const { clientId, issuer } = identity;
+  const ofRun = isOfRun(identity);
+  return { clientId, account: accountOf(issuer, ofRun), run: ofRun ? parseRunClientId(clientId) : undefined };
 }
 
 /** What the queue signs is of a run, or of one artifact; the latter holds no more than what its certificate says. */

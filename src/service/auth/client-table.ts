@@ -1,4 +1,4 @@
-import { recordAudit } from '../postgres/audit-log.js';
+import { doneBy, recordAudit } from '../postgres/audit-log.js';
 import { statement } from '../postgres/sql.js';
 
 /** A row of `client`. */
@@ -36,7 +36,7 @@ select scopes from client where client_id = $1`,
 /** What a change tells of the client, for the audit log. */
 const NAMED = `json_build_object('clientId', client_id)`;
 
-/** $1 client_id, $2 access_token, $3 scopes, $4 description, $5 expires, $6 delete_on_expiration, $7 actor, $8 what is told of it */
+/** $1 client_id, $2 access_token, $3 scopes, $4 description, $5 expires, $6 delete_on_expiration, $7 what is told of it, $8 to $10 who does it */
 export const insertClient = statement(
   'insert-client',
   `
@@ -45,10 +45,10 @@ with client as (
   values ($1, $2, $3, $4, $5, $6)
   returning client_id
 )
-${recordAudit('client', { kind: 'client-created', actor: '$7', detail: '$8::json' })}`,
+${recordAudit('client', { kind: 'client-created', ...doneBy(8), detail: '$7::json' })}`,
 );
 
-/** $1 client_id, $2 scopes, $3 description, $4 expires, $5 delete_on_expiration, $6 actor, $7 what is told of it */
+/** $1 client_id, $2 scopes, $3 description, $4 expires, $5 delete_on_expiration, $6 what is told of it, $7 to $9 who does it */
 export const updateClient = statement(
   'update-client',
   `
@@ -58,10 +58,10 @@ with client as (
    where client_id = $1
   returning client_id
 )
-${recordAudit('client', { kind: 'client-updated', actor: '$6', detail: '$7::json' })}`,
+${recordAudit('client', { kind: 'client-updated', ...doneBy(7), detail: '$6::json' })}`,
 );
 
-/** $1 client_id, $2 access_token, $3 actor */
+/** $1 client_id, $2 access_token, $3 to $5 who does it */
 export const rotateClient = statement(
   'rotate-client',
   `
@@ -71,10 +71,10 @@ with client as (
    where client_id = $1
   returning client_id
 )
-${recordAudit('client', { kind: 'client-reset', actor: '$3', detail: NAMED })}`,
+${recordAudit('client', { kind: 'client-reset', ...doneBy(3), detail: NAMED })}`,
 );
 
-/** $1 client_id, $2 disabled, $3 actor */
+/** $1 client_id, $2 disabled, $3 to $5 who does it */
 export const disableClient = statement(
   'disable-client',
   `
@@ -84,10 +84,10 @@ with client as (
    where client_id = $1
   returning client_id, disabled
 )
-${recordAudit('client', { kind: { when: 'disabled', kind: 'client-disabled', otherwise: 'client-enabled' }, actor: '$3', detail: NAMED })}`,
+${recordAudit('client', { kind: { when: 'disabled', kind: 'client-disabled', otherwise: 'client-enabled' }, ...doneBy(3), detail: NAMED })}`,
 );
 
-/** $1 client_id, $2 actor */
+/** $1 client_id, $2 to $4 who does it */
 export const deleteClient = statement(
   'delete-client',
   `
@@ -95,7 +95,7 @@ with client as (
   delete from client where client_id = $1
   returning client_id
 )
-${recordAudit('client', { kind: 'client-deleted', actor: '$2', detail: NAMED })}`,
+${recordAudit('client', { kind: 'client-deleted', ...doneBy(2), detail: NAMED })}`,
 );
 
 /** $1 client_id */

@@ -4,7 +4,7 @@ import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { Keys } from '../keys.js';
-import { toldScopes } from '../postgres/audit-log.js';
+import { doerOf, toldScopes } from '../postgres/audit-log.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { BATCH, Housekeeper, type Left, leftAfter } from '../postgres/housekeeper.js';
 import { isUniqueViolation, type Runner, Sql } from '../postgres/sql.js';
@@ -72,7 +72,7 @@ export class ClientsService implements OnModuleInit {
       await this.change((runner) =>
         runner.query(insertClient, [
           ...[clientId, sealed, scopes, description, instant(expires), deleteOnExpiration],
-          ...[caller.clientId, told(clientId, scopes, expires)],
+          ...[told(clientId, scopes, expires), ...doerOf(caller)],
         ]),
       );
     } catch (error) {
@@ -97,7 +97,7 @@ export class ClientsService implements OnModuleInit {
       const added = scopes.filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-client:${clientId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       const changed = [clientId, scopes, description, instant(expires), deleteOnExpiration];
-      await runner.query(updateClient, [...changed, caller.clientId, told(clientId, scopes, expires)]);
+      await runner.query(updateClient, [...changed, told(clientId, scopes, expires), ...doerOf(caller)]);
     });
     return this.describe(this.get(clientId));
   }
@@ -108,21 +108,21 @@ export class ClientsService implements OnModuleInit {
     this.get(clientId);
     const accessToken = newAccessToken();
     const sealed = sealToken(this.keys.storage, clientId, accessToken);
-    await this.change((runner) => runner.query(rotateClient, [clientId, sealed, caller.clientId]));
+    await this.change((runner) => runner.query(rotateClient, [clientId, sealed, ...doerOf(caller)]));
     return { ...this.describe(this.get(clientId)), accessToken };
   }
 
   async setDisabled(clientId: string, disabled: boolean, caller: Caller): Promise<ClientResponse> {
     this.refuseFixed(clientId);
     this.get(clientId);
-    await this.change((runner) => runner.query(disableClient, [clientId, disabled, caller.clientId]));
+    await this.change((runner) => runner.query(disableClient, [clientId, disabled, ...doerOf(caller)]));
     return this.describe(this.get(clientId));
   }
 
   /** Removing what is not there is fine: the outcome is the same. */
   async delete(clientId: string, caller: Caller): Promise<void> {
     this.refuseFixed(clientId);
-    await this.change((runner) => runner.query(deleteClient, [clientId, caller.clientId]));
+    await this.change((runner) => runner.query(deleteClient, [clientId, ...doerOf(caller)]));
   }
 
   describe(client: Client): ClientResponse {

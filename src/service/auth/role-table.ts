@@ -1,4 +1,4 @@
-import { recordAudit } from '../postgres/audit-log.js';
+import { doneBy, recordAudit } from '../postgres/audit-log.js';
 import { statement } from '../postgres/sql.js';
 
 /** A row of `role`. */
@@ -18,7 +18,7 @@ select role_id as "roleId", scopes, description, created, last_modified as "last
  order by role_id`,
 );
 
-/** $1 role_id, $2 scopes, $3 description, $4 actor, $5 what is told of it */
+/** $1 role_id, $2 scopes, $3 description, $4 what is told of it, $5 to $7 who does it */
 export const insertRole = statement(
   'insert-role',
   `
@@ -26,10 +26,10 @@ with role as (
   insert into role (role_id, scopes, description) values ($1, $2, $3)
   returning role_id
 )
-${recordAudit('role', { kind: 'role-created', actor: '$4', detail: '$5::json' })}`,
+${recordAudit('role', { kind: 'role-created', ...doneBy(5), detail: '$4::json' })}`,
 );
 
-/** $1 role_id, $2 scopes, $3 description, $4 actor, $5 what is told of it */
+/** $1 role_id, $2 scopes, $3 description, $4 what is told of it, $5 to $7 who does it */
 export const updateRole = statement(
   'update-role',
   `
@@ -37,10 +37,10 @@ with role as (
   update role set scopes = $2, description = $3, last_modified = now() where role_id = $1
   returning role_id
 )
-${recordAudit('role', { kind: 'role-updated', actor: '$4', detail: '$5::json' })}`,
+${recordAudit('role', { kind: 'role-updated', ...doneBy(5), detail: '$4::json' })}`,
 );
 
-/** $1 role_id, $2 actor */
+/** $1 role_id, $2 to $4 who does it */
 export const deleteRole = statement(
   'delete-role',
   `
@@ -48,5 +48,5 @@ with role as (
   delete from role where role_id = $1
   returning role_id
 )
-${recordAudit('role', { kind: 'role-deleted', actor: '$2', detail: `json_build_object('roleId', role_id)` })}`,
+${recordAudit('role', { kind: 'role-deleted', ...doneBy(2), detail: `json_build_object('roleId', role_id)` })}`,
 );

@@ -5,7 +5,7 @@ import { ApiError } from '../http/api-error.js';
 import type { Caller } from '../http/caller.js';
 import { fitting } from '../http/page.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
-import { toldScopes } from '../postgres/audit-log.js';
+import { doerOf, toldScopes } from '../postgres/audit-log.js';
 import { Bulletin } from '../postgres/bulletin.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import type { CreateRoleRequest, RoleResponse } from './auth.dto.js';
@@ -45,7 +45,7 @@ export class RolesService {
       const existing = roles.find((role) => role.roleId === roleId);
       if (existing) return assertSame(existing, scopes, description);
       assertSound([...roles, { roleId, scopes }]);
-      await runner.query(insertRole, [roleId, scopes, description, caller.clientId, told(roleId, scopes)]);
+      await runner.query(insertRole, [roleId, scopes, description, told(roleId, scopes), ...doerOf(caller)]);
     });
     return this.describe(this.get(roleId));
   }
@@ -63,14 +63,14 @@ export class RolesService {
       const added = unheldScopes(former, request.scopes).filter((scope) => !stored.has(scope));
       caller.require({ AllOf: [`auth:update-role:${roleId}`, { for: 'scope', in: 'added', each: '<scope>' }] }, { added });
       assertSound([...roles.filter((role) => role.roleId !== roleId), { roleId, scopes }]);
-      await runner.query(updateRole, [roleId, scopes, description, caller.clientId, told(roleId, scopes)]);
+      await runner.query(updateRole, [roleId, scopes, description, told(roleId, scopes), ...doerOf(caller)]);
     });
     return this.describe(this.get(roleId));
   }
 
   /** Removing what is not there is fine: the outcome is the same. */
-  async delete(roleId: string, { clientId }: Caller): Promise<void> {
-    await this.change((runner) => runner.query(deleteRole, [roleId, clientId]));
+  async delete(roleId: string, caller: Caller): Promise<void> {
+    await this.change((runner) => runner.query(deleteRole, [roleId, ...doerOf(caller)]));
   }
 
   /** Throws ServiceUnavailable where that is too much for one answer, before it is made: roles that grant much may be granted by many. */

@@ -1,11 +1,12 @@
 import { Controller, Get, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { ApiError } from '../http/api-error.js';
+import { AuthenticationError } from '../http/authentication-error.js';
 import { Payload } from '../http/body.js';
 import { CallerOf } from '../http/caller.decorator.js';
 import { type ApiRequest, signedRequest } from '../http/caller.guard.js';
 import type { Caller } from '../http/caller.js';
 import { Operation } from '../http/operation.decorator.js';
+import { Refusals } from '../http/refusals.js';
 import { RequireScopes } from '../http/require-scopes.decorator.js';
 import {
   AuthenticateHawkRequest,
@@ -25,6 +26,7 @@ export class ScopesController {
   constructor(
     private readonly registry: Registry,
     private readonly authentication: AuthenticateService,
+    private readonly refusals: Refusals,
   ) {}
 
   @Get('scopes/current')
@@ -63,8 +65,9 @@ export class ScopesController {
       const success = { status: 'auth-success', scheme: 'hawk', scopes, expires: expires.toISOString() };
       return { ...success, ...(clientId ? { clientId } : {}), ...(hash === undefined ? {} : { hash }) };
     } catch (error) {
-      if (error instanceof ApiError && error.code === 'AuthenticationFailed') return { status: 'auth-failed', message: error.message };
-      throw error;
+      if (!(error instanceof AuthenticationError)) throw error;
+      this.refusals.refused({ code: 'AuthenticationFailed', signer: error.signer, operation: 'authenticateHawk', params: {} });
+      return { status: 'auth-failed', message: error.message };
     }
   }
 

@@ -7,7 +7,7 @@ import { AuthenticationError, type Signer } from './authentication-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { challengesOf } from './challenges.js';
 import { takesForm } from './form.js';
-import { inOAuthWords } from './oauth-error.js';
+import { inOAuthWords, OAuthError, refusalOf } from './oauth-error.js';
 import { operationOf } from './operation.decorator.js';
 import { Refusals } from './refusals.js';
 
@@ -32,15 +32,16 @@ export class ApiErrorFilter implements ExceptionFilter {
   }
 
   private remember(error: ApiError, request: ApiRequest): void {
-    const { code } = error;
-    if (code !== 'AuthenticationFailed' && code !== 'InsufficientScopes') return;
+    const code = refusalOf(error);
+    if (code === undefined) return;
     const signer = error instanceof AuthenticationError ? error.signer : signerOf(request);
-    this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {} });
+    const oauth = error instanceof OAuthError ? error.error : undefined;
+    this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {}, error: oauth });
   }
 }
 
 function signerOf({ caller }: ApiRequest): Signer | undefined {
-  return caller?.clientId === undefined ? undefined : { clientId: caller.clientId, account: caller.account };
+  return caller?.clientId === undefined ? undefined : { clientId: caller.clientId, account: caller.account, run: caller.run };
 }
 
 /** Answers with the wire's error body. */

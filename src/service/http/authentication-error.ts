@@ -5,6 +5,8 @@ export interface Signer {
   clientId: string;
   /** See Quota. */
   account: string;
+  /** The run, if it is one. */
+  run?: { taskId: string; runId: number } | undefined;
 }
 
 /** Credentials that are not good, or no longer. `signer`: whose they were, where that is certain; a forger may write any name. */

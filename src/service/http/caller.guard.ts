@@ -84,8 +84,8 @@ export function assertPayload(
   { caller, hash }: { caller: Caller; hash?: string | undefined },
 ): void {
   if (hash === undefined || payloadHashMatches(hash, headers['content-type'], rawBody)) return;
-  const { clientId, account } = caller;
-  const signer = clientId === undefined ? undefined : { clientId, account };
+  const { clientId, account, run } = caller;
+  const signer = clientId === undefined ? undefined : { clientId, account, run };
   throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', signer);
 }
 

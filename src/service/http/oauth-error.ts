@@ -1,5 +1,7 @@
+import { CredentialError } from '../../credentials/credential-error.js';
 import { ApiError, type ErrorCode } from './api-error.js';
 import { ErrorResponse } from './error-response.dto.js';
+import type { Refusal } from './refusals.js';
 import { OneOf, Text } from './shape.js';
 
 /** What clients of OAuth are told: RFC 6749, 5.2, RFC 6750, 3.1, RFC 8707, 2, RFC 9449, 5, and for what is none of their doing RFC 6749, 4.1.2.1. */
@@ -28,6 +30,20 @@ export class OAuthError extends ApiError {
   ) {
     super(options?.code ?? OAUTH_ERRORS[error], message, options);
   }
+}
+
+/** Which of these refuse what somebody may not do. Others tell of a mistake. */
+const OF_AUTHORIZATION: readonly OAuthErrorCode[] = ['unauthorized_client', 'invalid_scope', 'invalid_target'];
+
+/**
+ * Whether somebody was refused, and why, for the audit log: they were not believed, or lack scopes. A subject_token that is good no more is
+ * as much as credentials that are not.
+ */
+export function refusalOf(error: ApiError): Refusal['code'] | undefined {
+  if (error.code === 'AuthenticationFailed' || error.code === 'InsufficientScopes') return error.code;
+  if (!(error instanceof OAuthError)) return undefined;
+  if (error.cause instanceof CredentialError) return 'AuthenticationFailed';
+  return OF_AUTHORIZATION.includes(error.error) ? 'InsufficientScopes' : undefined;
 }
 
 const OF_OURS: Partial<Record<ErrorCode, OAuthErrorCode>> = {

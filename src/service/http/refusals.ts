@@ -7,6 +7,8 @@ export interface Refusal {
   operation: string | undefined;
   /** Of the URL, as they were sent. */
   params: Record<string, string>;
+  /** In the words of OAuth, where there is one. */
+  error?: string | undefined;
 }
 
 /** Remembers who was refused. The audit room implements it; the filter only knows this. It takes no time, and never throws. */

@@ -48,16 +48,36 @@ interface AuditOptions {
   actor?: string;
   /** Whether the relation has a run, in columns called task_id and run_id. */
   ofRun?: boolean;
+  /** The run that did it, if one did. */
+  byRun?: { taskId: string; runId: string };
   /** A json object. */
   detail?: string;
 }
 
 /** Text of a `with` query that writes an entry for each row of a relation; the relation may bring a `where` along. */
-export function recordAudit(relation: string, { kind, actor = 'null', ofRun = false, detail = 'null::json' }: AuditOptions): string {
+export function recordAudit(relation: string, { kind, actor = 'null', ofRun = false, byRun, detail = 'null::json' }: AuditOptions): string {
   const which = typeof kind === 'string' ? `'${kind}'` : `case when ${kind.when} then '${kind.kind}' else '${kind.otherwise}' end`;
-  return ofRun
-    ? `insert into audit_entry (kind, actor, task_id, run_id, detail) select ${which}, ${actor}, task_id, run_id, ${detail} from ${relation}`
+  const run = ofRun ? { taskId: 'task_id', runId: 'run_id' } : byRun;
+  return run
+    ? `insert into audit_entry (kind, actor, task_id, run_id, detail) select ${which}, ${actor}, ${run.taskId}, ${run.runId}, ${detail} from ${relation}`
     : `insert into audit_entry (kind, actor, detail) select ${which}, ${actor}, ${detail} from ${relation}`;
+}
+
+/** Of statements whose parameters `from` and the two after it are those of `doerOf`. */
+export const doneBy = (from: number) => ({
+  actor: `$${from}`,
+  byRun: { taskId: `$${from + 1}::text`, runId: `$${from + 2}::smallint` },
+});
+
+/** Who does something, as parameters of a statement: the client id, and the run, if it is one. */
+export function doerOf({
+  clientId,
+  run,
+}: {
+  clientId: string | undefined;
+  run?: { taskId: string; runId: number } | undefined;
+}): unknown[] {
+  return [clientId, run?.taskId, run?.runId];
 }
 
 /** An entry of what changes no row that would tell it. */

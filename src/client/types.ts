@@ -1800,14 +1800,14 @@ export interface components {
             seq: number;
             /**
              * Format: date-time
-             * @description When the change was begun
+             * @description When the change was begun; of a refusal, when it was written down, a second later or once the database was back
              */
             at: string;
             /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced. More may come */
             kind: string;
             /** @description The client id of who did it; absent: the service, or somebody who was not believed */
             actor?: string;
-            /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+            /** @description With runId, the run that did it, or that was lent something or revoked */
             taskId?: string;
             runId?: number;
             /** @description What is to be said besides, by kind; never a secret */

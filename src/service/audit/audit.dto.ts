@@ -7,7 +7,7 @@ class AuditEntry {
   @Integer({ minimum: 1, description: 'Its number; there are no gaps' })
   seq!: number;
 
-  @Timestamp({ description: 'When the change was begun' })
+  @Timestamp({ description: 'When the change was begun; of a refusal, when it was written down, a second later or once the database was back' })
   at!: string;
 
   @Text({ description: `What happened: ${AUDIT_KINDS.join(', ')}. More may come` })
@@ -16,7 +16,7 @@ class AuditEntry {
   @Text({ optional: true, description: 'The client id of who did it; absent: the service, or somebody who was not believed' })
   actor?: string;
 
-  @Text({ rule: SLUGID, optional: true })
+  @Text({ rule: SLUGID, optional: true, description: 'With runId, the run that did it, or that was lent something or revoked' })
   taskId?: string;
 
   @Integer({ minimum: 0, maximum: 1000, optional: true })

@@ -1,7 +1,8 @@
-import { inflateSync } from 'node:zlib';
-import { createLocalJWKSet, jwtVerify } from 'jose';
+import { createLocalJWKSet } from 'jose';
 import { World } from './operations/world.js';
+import { isEnded as isEndedBy } from './support/ended-token.js';
 import { eventually } from './support/service-process.js';
+import { JWKS } from './support/signing-keys.js';
 import { claimsOf, HERE, postForm, tokenOf } from './support/task-tokens.js';
 import { ok } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -22,14 +23,9 @@ async function issued(fields: Record<string, string> = {}) {
   return { taskId: params.taskId, token, api: test.root.as(credentials) };
 }
 
-/** As a verifier does it: the list that the token names, signed by a published key, for that very list; then the bit. */
 async function isEnded(token: string, api = test.root): Promise<boolean> {
-  const { idx, uri } = (claimsOf(token).status as { status_list: { idx: number; uri: string } }).status_list;
-  const [list, keys] = await Promise.all([api.as().get(uri.slice(HERE.length)), ok(api.as().get('/.well-known/jwks.json'))]);
-  expect(list.status).toBe(200);
-  const { payload } = await jwtVerify(list.body, createLocalJWKSet(keys), { typ: 'statuslist+jwt', subject: uri });
-  const bits = inflateSync(Buffer.from((payload.status_list as { lst: string }).lst, 'base64url'));
-  return ((bits[idx >> 3] as number) & (1 << (idx & 7))) !== 0;
+  const keys = createLocalJWKSet(await ok(api.as().get(JWKS)));
+  return isEndedBy(token, async (uri) => ok(api.as().get(uri.slice(HERE.length))), keys);
 }
 
 /** Within the five seconds that are promised, less the two that a cache may add. */

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { createRemoteJWKSet, decodeProtectedHeader, customFetch as joseFetch, jwtVerify } from 'jose';
-import * as oauth from 'oauth4webapi';
+import { decodeProtectedHeader } from 'jose';
 import { authorizationHeader, payloadHash } from '../src/credentials/hawk.js';
 import { joinScopes } from '../src/credentials/task-token.js';
 import { satisfies } from '../src/scopes/scope.js';
@@ -705,78 +704,6 @@ describe('what is over is forgotten', () => {
     const { rows } = await pool.query('select count(*)::int from seen_proof');
     expect(rows[0].count).toBeGreaterThan(1_480);
     expect(rows[0].count).toBeLessThanOrEqual(1_500);
-  });
-});
-
-describe('verifiers that nobody here wrote', () => {
-  const AUDIENCE = 'https://api.example.com';
-  const fetched = (url: string, options: object) => fetch(url.replace(HERE, test.root.url), options as RequestInit);
-  const jwks = () => createRemoteJWKSet(new URL(`${HERE}/.well-known/jwks.json`), { [joseFetch]: (url, options) => fetched(url, options) });
-
-  it('jose, by the published keys', async () => {
-    const run = await claimed(['a:*']);
-    const token = await tokenOf(run.api, { scope: 'a:b' });
-    const terms = { issuer: HERE, audience: AUDIENCE, typ: 'at+jwt', requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'] };
-    const { payload } = await jwtVerify(token, jwks(), terms);
-    expect(payload).toMatchObject({ sub: `task-run:${run.taskId}/0`, scope: 'a:b', fence: 1 });
-    await expect(jwtVerify(token, jwks(), { ...terms, audience: 'https://other.example' })).rejects.toThrow(/"aud"/);
-    await expect(jwtVerify(token, jwks(), { ...terms, issuer: 'https://other.example' })).rejects.toThrow(/"iss"/);
-    await expect(jwtVerify(token, jwks(), { ...terms, currentDate: new Date(Date.now() + 3_600_000) })).rejects.toThrow(/"exp"/);
-    const identity = await tokenOf(run.api, { requested_token_type: TYPE('id_token') });
-    await expect(jwtVerify(identity, jwks(), terms)).rejects.toThrow(/"typ"/);
-    expect((await jwtVerify(identity, jwks(), { issuer: HERE, audience: AUDIENCE, typ: 'JWT', algorithms: ['RS256'] })).payload.sub).toBe(
-      payload.sub,
-    );
-  });
-
-  it('oauth4webapi, strictly by RFC 9068, with and without a key; and it introspects and revokes, from discovery alone', async () => {
-    const options = { [oauth.customFetch]: (url: string, init: object) => fetched(url, init) };
-    const server = await oauth.processDiscoveryResponse(
-      new URL(HERE),
-      await oauth.discoveryRequest(new URL(HERE), { algorithm: 'oauth2', ...options }),
-    );
-    const run = await claimed(['a:*']);
-    const request = (headers: Record<string, string>, method = 'GET') => new Request(`${AUDIENCE}/thing`, { method, headers });
-    const valid = (sent: Request, audience = AUDIENCE) => oauth.validateJwtAccessToken(server, sent, audience, options);
-
-    const token = await tokenOf(run.api, { scope: 'a:b' });
-    expect(await valid(request({ authorization: `Bearer ${token}` }))).toMatchObject({ scope: 'a:b', client_id: run.credentials.clientId });
-    await expect(valid(request({ authorization: `Bearer ${token}` }), 'https://other.example')).rejects.toThrow();
-    await expect(
-      valid(request({ authorization: `Bearer ${await tokenOf(run.api, { requested_token_type: TYPE('jwt') })}` })),
-    ).rejects.toThrow();
-
-    const prover = await Prover.make();
-    const bound = await tokenOf(run.api, {}, { headers: { dpop: await prover.proof('POST', '/oauth/token') } });
-    const proof = (by: Prover) => by.proof('GET', '', bound, { htu: `${AUDIENCE}/thing` });
-    expect(await valid(request({ authorization: `DPoP ${bound}`, dpop: await proof(prover) }))).toMatchObject({ cnf: { jkt: prover.jkt } });
-    await expect(valid(request({ authorization: `Bearer ${bound}` }))).rejects.toThrow();
-    await expect(valid(request({ authorization: `DPoP ${bound}`, dpop: await proof(await Prover.make()) }))).rejects.toThrow();
-
-    const { credentials } = await test.client(`auth:introspect:${AUDIENCE}`, 'auth:revoke-token');
-    const client = { client_id: credentials!.clientId };
-    const secret = oauth.ClientSecretBasic(credentials!.accessToken);
-    const ask = async () =>
-      oauth.processIntrospectionResponse(server, client, await oauth.introspectionRequest(server, client, secret, token, options));
-    expect(await ask()).toMatchObject({ active: true, sub: `task-run:${run.taskId}/0` });
-    await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, secret, token, options));
-    expect(await ask()).toEqual({ active: false });
-  });
-
-  it('oauth4webapi as a client exchanges a token for another', async () => {
-    const options = { [oauth.customFetch]: (url: string, init: object) => fetched(url, init) };
-    const server = await oauth.processDiscoveryResponse(
-      new URL(HERE),
-      await oauth.discoveryRequest(new URL(HERE), { algorithm: 'oidc', ...options }),
-    );
-    const run = await claimed(['a:*']);
-    const subject = await tokenForUs(run.api, `a:* assume:task-run:${run.taskId}/0`);
-    const parameters = { audience: AUDIENCE, scope: 'a:b', subject_token: subject, subject_token_type: TYPE('access_token') };
-    const client = { client_id: 'anything' };
-    const answer = await oauth.genericTokenEndpointRequest(server, client, oauth.None(), GRANT, parameters, options);
-    const result = await oauth.processGenericTokenEndpointResponse(server, client, answer);
-    expect(result).toMatchObject({ scope: 'a:b', issued_token_type: TYPE('access_token') });
-    await jwtVerify(result.access_token, jwks(), { issuer: HERE, audience: AUDIENCE });
   });
 });
 

@@ -5,6 +5,7 @@ import { payloadHashMatches } from '../../credentials/hawk.js';
 import { type ScopeTemplate, templateParameters } from '../../scopes/scope-expression.js';
 import { AuthenticationError } from './authentication-error.js';
 import { Authenticator, type SignedRequest } from './authenticator.js';
+import { authorizationOf } from './authorization-header.js';
 import type { Caller } from './caller.js';
 import { assertKnownQuery } from './query.js';
 import { Quota } from './quota.js';
@@ -89,14 +90,15 @@ export function assertPayload(
   throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', signer);
 }
 
-/** What the caller signed: a proxy in front of us says where the request was sent. */
+/** What the caller signed: a proxy in front of us says where the request was sent. Throws AuthenticationFailed for two Authorization headers. */
 export function signedRequest(request: FastifyRequest): SignedRequest {
   const { headers } = request;
   const [host = '', hostPort] = splitHost(first(headers['x-forwarded-host']) ?? headers.host ?? '');
   const https = first(headers['x-forwarded-proto']) === 'https';
   const port = first(headers['x-forwarded-port']) ?? (https ? '443' : (hostPort ?? '80'));
   const signed: SignedRequest = { method: request.method, resource: request.originalUrl, host, port: Number(port) };
-  if (headers.authorization !== undefined) signed.authorization = headers.authorization;
+  const authorization = authorizationOf(request);
+  if (authorization !== undefined) signed.authorization = authorization;
   if (headers.dpop !== undefined) signed.proof = String(headers.dpop);
   return signed;
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Authenticator } from '../../http/authenticator.js';
+import { authorizationOf } from '../../http/authorization-header.js';
 import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
 import type { Caller } from '../../http/caller.js';
 import { parseForm } from '../../http/form.js';
@@ -16,7 +17,7 @@ export class OAuthCallers {
 
   /** Throws ApiError AuthenticationFailed, also for who sends no credentials: RFC 7662, 2.1 wants nobody to try out tokens. */
   async authenticate(request: ApiRequest): Promise<Caller> {
-    const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(authorizationOf(request) ?? '')?.[1];
     const caller = basic === undefined ? await this.signed(request) : await this.clients.authenticateSecret(...secretOf(basic));
     request.caller = caller;
     return caller;

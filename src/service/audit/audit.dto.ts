@@ -7,7 +7,9 @@ class AuditEntry {
   @Integer({ minimum: 1, description: 'Its number; there are no gaps' })
   seq!: number;
 
-  @Timestamp({ description: 'When the change was begun; of a refusal, when it was written down, a second later or once the database was back' })
+  @Timestamp({
+    description: 'When the change was begun; of a refusal, when it was written down, a second later or once the database was back',
+  })
   at!: string;
 
   @Text({ description: `What happened: ${AUDIT_KINDS.join(', ')}. More may come` })

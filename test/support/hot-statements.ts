@@ -23,7 +23,7 @@ import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
 import { retryRun } from '../../src/service/queue/sql/retry-run.js';
 import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
-import { DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, taskAt } from './million-tasks.js';
+import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, taskAt } from './million-tasks.js';
 
 /** How a statement is executed on a million tasks. */
 export interface Execution {
@@ -155,6 +155,11 @@ function ofWhoListens(): Execution[] {
   return [
     { statement: readEvents, parameters: ['500', '100', 100], rows: 100 },
     { statement: readUnsealed, parameters: ['500', '100', ENTRIES], rows: ENTRIES },
-    { statement: sealBlock, parameters: [0, 1, ENTRIES, Buffer.alloc(32 * ENTRIES), '500', 1, inOneDay(), Buffer.alloc(32)], rows: 1 },
+    {
+      statement: sealBlock,
+      parameters: [0, 1, ENTRIES, Buffer.alloc(32 * ENTRIES), ...auditPlace(PLACES.unsettled.last), inOneDay(), Buffer.alloc(32)],
+      rows: 1,
+      looksAt: 2, // marks
+    },
   ];
 }

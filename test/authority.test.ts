@@ -4,9 +4,13 @@ import { signBewit } from '../src/credentials/bewit.js';
 import { authorizationHeader } from '../src/credentials/hawk.js';
 import { holdsAll } from '../src/scopes/scope-set.js';
 import { ClientsService } from '../src/service/auth/clients.service.js';
+import { Registry } from '../src/service/auth/registry.js';
+import { DatabaseAway } from '../src/service/postgres/database-away.js';
+import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { type Api, type Credentials, definition, slugid } from './support/api.js';
 import { EventReader } from './support/event-reader.js';
+import { eventually } from './support/service-process.js';
 import { ok, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -497,6 +501,30 @@ describe('on several replicas', () => {
     await test.database.pool.query('update auth_version set version = version + 1'); // nobody is told
     expect((await claim(taskQueueId)).lent).toEqual(['a']);
     expect(await eventsOf(taskId)).toEqual([]);
+  });
+
+  it('one whose copy is too old to authenticate by does not decide by it either, though the call began when it was fresh', async () => {
+    const replica = await test.replica({ claimPoll: 20 });
+    const copyOf = Reflect.get(replica.service.app.get(Registry), 'copy');
+    const read = copyOf.read;
+    try {
+      const { api, clientId } = await creator('a');
+      const [taskId, taskQueueId] = [slugid(), `authority/q${names++}`];
+      const task = definition({ taskQueueId, scopes: ['a'], dependencies: [taskId] }); // it waits to be scheduled
+      await ok(api.put(`/queue/v1/task/${taskId}`, task));
+      const waiting = replica.root.post(`/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`, { ...WORKER, tasks: 1 });
+      await eventually('it waits', () => replica.service.app.get(ClaimDesk).waiting === 1);
+      copyOf.read = () => Promise.reject(new DatabaseAway('it hangs'));
+      copyOf.checkedAt = performance.now() - 5_001;
+      await setDisabled(clientId, true);
+      await ok(test.root.post(`/queue/v1/task/${taskId}/schedule`));
+      expect((await waiting).status).toBe(503);
+      copyOf.read = read;
+      expect(lentBy(await ok(replica.root.post(`/queue/v1/task/${taskId}/runs/0/claim`, WORKER))).lent).toEqual([]);
+    } finally {
+      copyOf.read = read;
+      await replica.close();
+    }
   });
 
   it('one that was overtaken reads again what is left', async () => {

@@ -7,7 +7,7 @@ import { ANONYMOUS, type Client, Registry } from './registry.js';
 /** Of so many runs it is remembered that they were covered: 1 MB. */
 const REMEMBERED = 4_096;
 
-/** Of so many creators what they hold is remembered, however much that is: a megabyte each is no harm. */
+/** Of so many creators the scopes are remembered, however much that is: a megabyte each is no harm. */
 const CREATORS = 64;
 
 /**
@@ -18,8 +18,8 @@ const CREATORS = 64;
 export class AuthorityService extends Authority {
   /** By run: the version of clients and roles at which its creator held all that it has. */
   private readonly covered = new Map<string, string>();
-  /** By creator: what it held at a version, in normal form. */
-  private readonly held = new Map<string, { version: string; scopes: string[] }>();
+  /** By creator: its scopes at a version, in normal form. */
+  private readonly ofClients = new Map<string, { version: string; scopes: string[] }>();
 
   constructor(private readonly registry: Registry) {
     super();
@@ -27,34 +27,36 @@ export class AuthorityService extends Authority {
 
   covers(grant: Grant): boolean {
     if (grant.scopes.length === 0) return true;
-    if (!this.isStanding(grant.creator)) return false;
+    if (!this.registry.isFresh || !this.isStanding(grant.creator)) return false; // who waited for a task began when it was fresh
     const run = `${grant.taskId}/${grant.runId}`;
     const { version } = this.registry;
     if (this.covered.get(run) === version) return true;
-    if (this.heldOf(grant) !== grant.scopes) return false;
+    if (this.keptOf(grant) !== grant.scopes) return false;
     remember(this.covered, REMEMBERED, run, version);
     return true;
   }
 
   async remaining(grant: Grant): Promise<readonly string[]> {
     await this.registry.refresh(); // a client that another replica has just made is not to be taken for one that is gone
-    return this.isStanding(grant.creator) ? this.heldOf(grant) : remainingScopes(grant.scopes, []);
+    return this.isStanding(grant.creator) ? this.keptOf(grant) : remainingScopes(grant.scopes, []);
   }
 
-  private heldOf({ creator, creatorRun, scopes }: Grant): readonly string[] {
-    const held = this.heldBy(creator);
-    const kept = remainingScopes(scopes, held);
+  /** What is left of the scopes to the run; the very same list if it is all. */
+  private keptOf({ creator, creatorRun, scopes }: Grant): readonly string[] {
+    const ofClient = this.scopesOf(creator);
+    const kept = remainingScopes(scopes, ofClient);
     if (kept === scopes || creatorRun === null) return kept;
-    return remainingScopes(scopes, mergeScopeSets(held, this.registry.expandOrKeep(ownScopesOf(creatorRun))));
+    return remainingScopes(scopes, mergeScopeSets(ofClient, this.registry.expandOrKeep(ownScopesOf(creatorRun))));
   }
 
-  private heldBy(creator: string): string[] {
+  /** All that the client may do, be it standing or not, and what everybody may. */
+  private scopesOf(creator: string): string[] {
     const { version } = this.registry;
-    const known = this.held.get(creator);
-    if (known?.version === version) return known.scopes;
+    const last = this.ofClients.get(creator);
+    if (last?.version === version) return last.scopes;
     const own = this.registry.expandOrKeep(this.registry.client(creator)?.scopes ?? []);
     const scopes = mergeScopeSets(own, this.registry.expandOrKeep([ANONYMOUS])); // apart: an anonymous role that is too much takes nothing from others
-    remember(this.held, CREATORS, creator, { version, scopes });
+    remember(this.ofClients, CREATORS, creator, { version, scopes });
     return scopes;
   }
 

@@ -68,6 +68,11 @@ export class Registry implements OnApplicationBootstrap, OnModuleDestroy {
     this.copy.stop();
   }
 
+  /** Whether the copy in memory was checked in the last 5 s: what asks without waiting looks at this first. */
+  get isFresh(): boolean {
+    return this.copy.isFresh;
+  }
+
   /** Resolves at once while the copy in memory was checked in the last 5 s; otherwise checks it, or rejects. */
   fresh(): Promise<void> {
     return this.copy.fresh();

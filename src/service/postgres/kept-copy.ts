@@ -33,9 +33,14 @@ export class KeptCopy<T> {
     clearInterval(this.timer);
   }
 
+  /** Whether the copy was checked in the last 5 s. */
+  get isFresh(): boolean {
+    return performance.now() - this.checkedAt <= STALE_MS;
+  }
+
   /** Resolves at once while the copy was checked in the last 5 s; otherwise checks it, or rejects. */
   async fresh(): Promise<void> {
-    if (performance.now() - this.checkedAt > STALE_MS) await this.refresh();
+    if (!this.isFresh) await this.refresh();
   }
 
   /** Reads anew. Calls that come while one is under way share the one after it. */

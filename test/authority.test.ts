@@ -6,6 +6,8 @@ import { holdsAll } from '../src/scopes/scope-set.js';
 import { ClientsService } from '../src/service/auth/clients.service.js';
 import { Registry } from '../src/service/auth/registry.js';
 import { DatabaseAway } from '../src/service/postgres/database-away.js';
+import { HotSql } from '../src/service/postgres/hot-sql.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import { ClaimDesk } from '../src/service/queue/claims/claim-desk.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { type Api, type Credentials, definition, slugid } from './support/api.js';
@@ -108,8 +110,6 @@ const OF_TIMERS = ['list-signing-keys', 'read-auth-version', 'list-quarantined',
 
 /** What is executed meanwhile. */
 async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
-  const { Sql } = await import('../src/service/postgres/sql.js');
-  const { HotSql } = await import('../src/service/postgres/hot-sql.js');
   const asked: string[] = [];
   const undo = [Sql, HotSql].map((door) => {
     const sql = test.service.app.get(door);
@@ -126,6 +126,19 @@ async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
     for (const one of undo) one();
   });
   return asked;
+}
+
+/** Meanwhile that statement cannot be executed. */
+async function failing(name: string, work: () => Promise<unknown>): Promise<void> {
+  const sql = test.service.app.get(Sql);
+  const query = sql.query.bind(sql);
+  sql.query = async (statement, parameters) => {
+    if (statement.name === name) throw new DatabaseAway('a test keeps it from being executed');
+    return query(statement, parameters);
+  };
+  await work().finally(() => {
+    sql.query = query;
+  });
 }
 
 describe('a reclaim', () => {
@@ -218,14 +231,45 @@ describe('a reclaim', () => {
     const { api, clientId } = await creator('a', 'b:*');
     const { taskQueueId } = await created(api, ['a', 'b:c']);
     let run = await claim(taskQueueId);
+    const bare = await claim((await created(api, [])).taskQueueId);
     expect(await statementsOf(() => reclaim(run))).toEqual(['report-runs']);
     await ok(test.root.post(clientPath(clientId), wish([...CREATE, 'b:c'])));
     const asked = await statementsOf(async () => {
       run = await reclaim(run);
     });
-    expect(asked).toEqual(['report-runs', 'reduce-run']);
+    expect(asked).toEqual(['find-held-grant', 'reduce-run', 'report-runs']); // whatever is taken, before the lease is extended
     expect(run.lent).toEqual(['b:c']);
     expect(await statementsOf(() => reclaim(run))).toEqual(['report-runs']);
+    expect(await statementsOf(() => reclaim(bare))).toEqual(['report-runs']); // it has nothing to lose
+    await creator();
+    expect(await statementsOf(() => reclaim(run))).toEqual(['find-held-grant', 'report-runs']); // once after a change
+    expect(await statementsOf(() => reclaim(run))).toEqual(['report-runs']);
+  });
+
+  it('that cannot take what the creator lost extends nothing', async () => {
+    const { api, clientId } = await creator('a');
+    const { taskId, taskQueueId } = await created(api, ['a']);
+    const run = await claim(taskQueueId);
+    await setDisabled(clientId, true);
+    const until = async () => (await test.database.pool.query('select taken_until from task where task_id = $1', [taskId])).rows;
+    const before = await until();
+    await failing('reduce-run', async () => {
+      for (let n = 0; n < 2; n++) expect((await test.root.as(run.credentials).post(runPath(run, 'reclaim'))).status).toBe(503);
+    });
+    expect(await until()).toEqual(before);
+    expect((await reclaim(run)).lent).toEqual([]);
+    expect(await until()).not.toEqual(before);
+  });
+
+  it('of a run that is not held takes nothing, and is refused as ever', async () => {
+    const { api, holds } = await creator('a');
+    const { taskId } = await created(api, ['a']);
+    await holds();
+    for (const runId of [0, 1]) {
+      const { status } = await test.root.post(runPath({ taskId, runId }, 'reclaim'));
+      expect([runId, status]).toEqual([runId, runId === 0 ? 409 : 404]);
+    }
+    expect(await eventsOf(taskId)).toEqual([]);
   });
 
   it('keeps a proxy working that repeats all of task.scopes as authorizedScopes', async () => {
@@ -300,6 +344,26 @@ describe('a claim', () => {
     expect(await named()).toEqual([]);
     expect(await named()).toEqual([]);
     expect(await eventsOf(taskId)).toHaveLength(1);
+  });
+
+  it('leaves out whom nothing could be taken from, and only those; by the same key they come again', async () => {
+    const taskQueueId = `authority/q${names++}`;
+    const [loser, other] = [await creator('a'), await creator('b')];
+    const create = async (api: Api, scopes: string[]) => {
+      const taskId = slugid();
+      await ok(api.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId, scopes })));
+      return taskId;
+    };
+    const [first, lost, last] = [await create(other.api, ['b']), await create(loser.api, ['a']), await create(other.api, ['b'])];
+    await loser.holds();
+    const key = { headers: { 'idempotency-key': slugid() } };
+    const claimAll = async () => {
+      const { tasks } = await ok(test.root.post(`/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`, { ...WORKER, tasks: 3 }, key));
+      // biome-ignore lint/suspicious/noExplicitAny: checked by the contract
+      return Object.fromEntries(tasks.map((one: any) => [one.status.taskId, lentBy(one).lent]));
+    };
+    await failing('reduce-run', async () => expect(await claimAll()).toEqual({ [first]: ['b'], [last]: ['b'] }));
+    expect(await claimAll()).toEqual({ [first]: ['b'], [lost]: [], [last]: ['b'] });
   });
 
   it('by its key again has what is left', async () => {
@@ -532,7 +596,6 @@ describe('on several replicas', () => {
     const { taskId, taskQueueId } = await created(api, ['a', 'b', 'c']);
     const run = await claim(taskQueueId);
     await holds('a', 'b');
-    const { Sql } = await import('../src/service/postgres/sql.js');
     const sql = test.service.app.get(Sql);
     const query = sql.query.bind(sql);
     let once = true;

@@ -11,6 +11,7 @@ import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
 import { failLapsed } from '../../src/service/queue/sql/fail-lapsed.js';
 import { failOverdue } from '../../src/service/queue/sql/fail-overdue.js';
 import { findClaimsByKey } from '../../src/service/queue/sql/find-claims-by-key.js';
+import { findHeldGrant } from '../../src/service/queue/sql/find-held-grant.js';
 import { findQueuesWithWork } from '../../src/service/queue/sql/find-queues-with-work.js';
 import { findTask } from '../../src/service/queue/sql/find-task.js';
 import { findUnsettled } from '../../src/service/queue/sql/find-unsettled.js';
@@ -127,6 +128,7 @@ function ofOneTask(): Execution[] {
     { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY, 'client'], rows: 1 },
     { statement: findRun, parameters: [running(1), 0], rows: 1 },
     { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },
+    { statement: findHeldGrant, parameters: [running(1), 0], rows: 1 },
     { statement: reduceRun, parameters: [running(1), 0, [], ['scope'], null], rows: 1 },
     { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },
     { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY], rows: 1 },

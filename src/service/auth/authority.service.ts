@@ -4,11 +4,22 @@ import { mergeScopeSets, remainingScopes } from '../../scopes/scope-set.js';
 import { Authority, type Grant } from '../http/authority.js';
 import { ANONYMOUS, type Client, Registry } from './registry.js';
 
-/** Of so many runs it is remembered that they were covered: 1 MB. */
-const REMEMBERED = 4_096;
+/** Of so many runs it is remembered that they were covered: 2 MB. */
+const REMEMBERED = 16_384;
 
 /** Of so many creators the scopes are remembered, however much that is: a megabyte each is no harm. */
 const CREATORS = 64;
+
+type RunName = Pick<Grant, 'taskId' | 'runId'>;
+
+/** Of a run: the version of clients and roles at which its creator held all that it has. It still does, if it is still a client. */
+interface Cover {
+  version: string;
+  creator: string;
+}
+
+/** Of a run that has nothing: it is given nothing, either. */
+const FOR_EVER: Cover = { version: '', creator: '' };
 
 /**
  * Creators and what they hold now. A client that was deleted, disabled or has expired holds nothing. Temporary credentials count as the
@@ -16,8 +27,7 @@ const CREATORS = 64;
  */
 @Injectable()
 export class AuthorityService extends Authority {
-  /** By run: the version of clients and roles at which its creator held all that it has. */
-  private readonly covered = new Map<string, string>();
+  private readonly covered = new Map<string, Cover>();
   /** By creator: its scopes at a version, in normal form. */
   private readonly ofClients = new Map<string, { version: string; scopes: string[] }>();
 
@@ -25,14 +35,23 @@ export class AuthorityService extends Authority {
     super();
   }
 
+  isCovered(run: RunName): boolean {
+    const cover = this.covered.get(nameOf(run));
+    return cover !== undefined && (cover === FOR_EVER || this.holdsStill(cover));
+  }
+
   covers(grant: Grant): boolean {
-    if (grant.scopes.length === 0) return true;
-    if (!this.registry.isFresh || !this.isStanding(grant.creator)) return false; // who waited for a task began when it was fresh
-    const run = `${grant.taskId}/${grant.runId}`;
-    const { version } = this.registry;
-    if (this.covered.get(run) === version) return true;
-    if (this.keptOf(grant) !== grant.scopes) return false;
-    remember(this.covered, REMEMBERED, run, version);
+    const { creator, scopes } = grant;
+    const run = nameOf(grant);
+    if (scopes.length === 0) {
+      remember(this.covered, REMEMBERED, run, FOR_EVER);
+      return true;
+    }
+    const known = this.covered.get(run);
+    if (known !== undefined && known !== FOR_EVER && this.holdsStill(known)) return true;
+    const cover = { version: this.registry.version, creator };
+    if (!this.holdsStill(cover) || this.keptOf(grant) !== scopes) return false;
+    remember(this.covered, REMEMBERED, run, cover);
     return true;
   }
 
@@ -60,9 +79,18 @@ export class AuthorityService extends Authority {
     return scopes;
   }
 
+  /** Who waited for a task was authenticated when the copy in memory was fresh; it may not be by now. */
+  private holdsStill({ version, creator }: Cover): boolean {
+    return this.registry.isFresh && version === this.registry.version && this.isStanding(creator);
+  }
+
   private isStanding(creator: string): boolean {
     return creator === '' || isStanding(this.registry.client(creator), Date.now());
   }
+}
+
+function nameOf({ taskId, runId }: RunName): string {
+  return `${taskId}/${runId}`;
 }
 
 /** Forgets what was put in first when there are too many. */

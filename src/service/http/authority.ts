@@ -10,6 +10,9 @@ export interface Grant {
 
 /** What the creators of tasks may still do. The auth room implements it; the queue only knows this. */
 export abstract class Authority {
+  /** Whether `covers` said so of the run, and nothing has changed since. By what is in memory, so it may have been forgotten. */
+  abstract isCovered(run: Pick<Grant, 'taskId' | 'runId'>): boolean;
+
   /** Whether the creator is known to hold them all still, by what is in memory. Asked for each lease, so it costs next to nothing. */
   abstract covers(grant: Grant): boolean;
 

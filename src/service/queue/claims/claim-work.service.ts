@@ -4,7 +4,9 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../../config.js';
 import { Sightings } from '../../fleet/sightings.js';
 import type { Caller } from '../../http/caller.js';
+import { Logger } from '../../http/logger.js';
 import { Quota } from '../../http/quota.js';
+import type { ClaimedRow } from '../sql/claim-runs.js';
 import type { ClaimWorkRequest, ClaimWorkResponse, TaskClaim } from '../task.dto.js';
 import { withRank } from '../task-definition.js';
 import { ClaimDesk } from './claim-desk.js';
@@ -25,6 +27,7 @@ export class ClaimWorkService {
     private readonly credentials: LendCredentials,
     private readonly sightings: Sightings,
     private readonly config: Config,
+    private readonly log: Logger,
   ) {}
 
   /** Answers as soon as there is any work, or with none when the poll ends or the caller hangs up. Throws ServiceUnavailable. */
@@ -42,9 +45,24 @@ export class ClaimWorkService {
     const claim = this.desk.claim(taskQueueId, wish, this.config.claimPoll * 1000, answer);
     const rows = await claim.finally(leave);
     this.sightings.saw(taskQueueId, worker, rows);
-    const claims: TaskClaim[] = [];
-    for (const row of rows) claims.push({ ...(await this.credentials.lend(row)), task: withRank(row.definition, row.rank) });
-    return { tasks: claims };
+    return { tasks: await this.lendAll(rows) };
+  }
+
+  /**
+   * A run that cannot be lent, because what its creator lost could not be taken from it, is left out: of the others somebody is to hear.
+   * It is as if its answer was lost: the same key finds it again, or else its lease lapses. To give it back at once would hand it out
+   * and take it back without end. Throws if that is so of all.
+   */
+  private async lendAll(rows: ClaimedRow[]): Promise<TaskClaim[]> {
+    const lent = await Promise.allSettled(rows.map((row) => this.lend(row)));
+    const refused = lent.flatMap((one, index) => (one.status === 'rejected' ? [{ err: one.reason, taskId: rows[index]?.taskId }] : []));
+    if (refused.length > 0 && refused.length === rows.length) throw refused[0]?.err;
+    for (const one of refused) this.log.warn(one, 'a run was leased, but could not be lent; it is left out of the answer');
+    return lent.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  }
+
+  private async lend(row: ClaimedRow): Promise<TaskClaim> {
+    return { ...(await this.credentials.lend(row)), task: withRank(row.definition, row.rank) };
   }
 }
 

@@ -4,12 +4,14 @@ import { Config } from '../../config.js';
 import { Authority, type Grant } from '../../http/authority.js';
 import { Sql } from '../../postgres/sql.js';
 import { findGrant } from '../sql/find-grant.js';
+import { findHeldGrant } from '../sql/find-held-grant.js';
 import type { GrantRow } from '../sql/grant-columns.js';
 import { reduceRun } from '../sql/reduce-run.js';
 import type { TaskRow } from '../sql/task-columns.js';
 
 /** A run that was just leased, or its lease extended. */
 export type LeasedRun = TaskRow & GrantRow;
+type GrantedRun = Pick<LeasedRun, 'taskId' | 'runId'> & GrantRow;
 
 /** Characters of scopes that one event tells: as many as it may have of tags. */
 const MOST_TOLD = 16_384;
@@ -30,9 +32,19 @@ export class RederiveScopes {
   ) {}
 
   /** The scopes that the run may be lent as its task. Without a statement while its creator holds all that it has. */
-  async of(row: LeasedRun): Promise<readonly string[]> {
+  async of(row: GrantedRun): Promise<readonly string[]> {
     const grant = this.config.rederiveScopes ? grantOf(row) : undefined;
     return !grant || this.authority.covers(grant) ? scopesOf(row) : this.reduce(row, grant, 1);
+  }
+
+  /**
+   * Before its lease is extended: where this fails, the run must not go on with what it has. Without a statement for a run that was
+   * looked at since anything changed; otherwise one more.
+   */
+  async ofHeld(taskId: string, runId: number): Promise<void> {
+    if (!this.config.rederiveScopes || this.authority.isCovered({ taskId, runId })) return;
+    const [row] = await this.sql.query(findHeldGrant, [taskId, runId]);
+    if (row) await this.of({ taskId, runId, ...row });
   }
 
   private async reduce(row: GrantRow, grant: Grant, tries: number): Promise<readonly string[]> {
@@ -40,6 +52,7 @@ export class RederiveScopes {
     if (scopes === grant.scopes) return scopes;
     const detail = JSON.stringify({ runId: grant.runId, ...lossOf(grant.scopes, scopes) });
     const written = await this.sql.query(reduceRun, [grant.taskId, grant.runId, scopes, row.leftScopes, detail]);
+    if (written.length > 0) this.authority.covers({ ...grant, scopes }); // it is remembered
     if (written.length > 0 || tries === MOST_TRIES) return scopes;
     const [known] = await this.sql.query(findGrant, [grant.taskId, grant.runId]);
     return known ? this.reduce(known, { ...grant, scopes: scopesOf(known) }, tries + 1) : scopes;
@@ -51,7 +64,7 @@ function scopesOf({ leftScopes, definedScopes }: GrantRow): readonly string[] {
 }
 
 /** Undefined where nobody knows the creator: the task is older than that it was written down. */
-function grantOf(row: LeasedRun): Grant | undefined {
+function grantOf(row: GrantedRun): Grant | undefined {
   const { taskId, runId, creator, creatorRun } = row;
   return creator === null || runId === null ? undefined : { taskId, runId, scopes: scopesOf(row), creator, creatorRun };
 }

@@ -515,8 +515,9 @@ it('scopes that a run loses are told', async () => {
   const clientId = creator.credentials?.clientId as string;
   await ok(test.root.post(clientPath(clientId), wish({ scopes: ['queue:create-task:*', 'some:*'] })));
   kept((await ok(tasks.reclaim(taskId))).credentials);
+  const detail = { runId: 0, creator: clientId, because: 'scopes-lost', lost: ['other:thing'], lostCount: 1 };
   expect(await written(`task_id = $1 and kind = 'scopes-reduced'`, taskId)).toEqual([
-    { kind: 'scopes-reduced', actor: null, taskId, runId: 0, detail: { runId: 0, lost: ['other:thing'], lostCount: 1 } },
+    { kind: 'scopes-reduced', actor: null, taskId, runId: 0, detail },
   ]);
 });
 

@@ -95,7 +95,22 @@ async function eventsOf(taskId: string): Promise<{ runId: number; lost: string[]
     `select detail from event where task_id = $1 and kind = 'task-scopes-reduced' order by tx, id`,
     [taskId],
   );
-  return rows.map(({ detail }) => detail);
+  return rows.map(({ detail: { creator, because, ...loss } }) => loss);
+}
+
+/** On whose account a run lost scopes, and why: what the event and the audit log say, which must be the same. */
+async function reasonsOf(taskId: string): Promise<{ creator: string; because: string }[]> {
+  const { rows } = await test.database.pool.query(
+    `select event.detail as told, entry.detail as recorded
+       from (select detail, row_number() over (order by tx, id) as nth from event where task_id = $1 and kind = 'task-scopes-reduced') as event
+            full join (select detail, row_number() over (order by tx, id) as nth from audit_entry where task_id = $1 and kind = 'scopes-reduced') as entry
+            using (nth)`,
+    [taskId],
+  );
+  return rows.map(({ told, recorded }) => {
+    expect(recorded).toEqual(told);
+    return { creator: told.creator, because: told.because };
+  });
 }
 
 async function lapse(taskId: string): Promise<void> {
@@ -142,13 +157,13 @@ async function failing(name: string, work: () => Promise<unknown>): Promise<void
 }
 
 describe('a reclaim', () => {
-  const losses: [string, (clientId: string) => Promise<unknown>][] = [
-    ['disabled', (clientId) => setDisabled(clientId, true)],
-    ['deleted', (clientId) => test.root.delete(clientPath(clientId))],
-    ['left with other scopes', (clientId) => ok(test.root.post(clientPath(clientId), wish(CREATE)))],
+  const losses: [string, string, (clientId: string) => Promise<unknown>][] = [
+    ['disabled', 'client-disabled', (clientId) => setDisabled(clientId, true)],
+    ['deleted', 'client-deleted', (clientId) => test.root.delete(clientPath(clientId))],
+    ['left with other scopes', 'scopes-lost', (clientId) => ok(test.root.post(clientPath(clientId), wish(CREATE)))],
   ];
 
-  it.each(losses)('lends nothing of task.scopes once the creator is %s', async (_, lose) => {
+  it.each(losses)('lends nothing of task.scopes once the creator is %s, and tells so (%s)', async (_, because, lose) => {
     const { api, clientId } = await creator('a:b', 'c:*');
     const { taskId, taskQueueId } = await created(api, ['c:*', 'a:b']);
     const run = await claim(taskQueueId);
@@ -162,13 +177,15 @@ describe('a reclaim', () => {
     expect(await eventsOf(taskId)).toEqual([{ runId: 0, lost: ['c:*', 'a:b'], lostCount: 2 }]);
     await reclaim(after);
     expect(await eventsOf(taskId)).toHaveLength(1);
+    expect(await reasonsOf(taskId)).toEqual([{ creator: clientId, because }]);
     expect((await test.root.get(`/queue/v1/task/${taskId}`)).body.scopes).toEqual(['c:*', 'a:b']);
     expect((await test.root.as(after.credentials).post(runPath(run, 'completed'))).status).toBe(200);
   });
 
   it('lends nothing once the creator has expired, though nobody has changed it', async () => {
     const { api, clientId } = await creator('a');
-    const run = await claim((await created(api, ['a'])).taskQueueId);
+    const { taskId, taskQueueId } = await created(api, ['a']);
+    const run = await claim(taskQueueId);
     await ok(test.root.post(clientPath(clientId), wish([...CREATE, 'a'], 60_000)));
     expect((await reclaim(run)).lent).toEqual(['a']);
     const now = Date.now;
@@ -178,6 +195,7 @@ describe('a reclaim', () => {
     } finally {
       Date.now = now;
     }
+    expect(await reasonsOf(taskId)).toEqual([{ creator: clientId, because: 'client-expired' }]);
   });
 
   it('lends what is left: of a scope all or nothing, of a pattern the part that is held', async () => {
@@ -500,6 +518,7 @@ describe('on whose authority a task is', () => {
       expect(run.lent).toEqual(['a']);
       expect((await reclaim(run, open.root)).lent).toEqual(['a']);
       expect((await reclaim(run)).lent).toEqual([]);
+      expect(await reasonsOf(task.taskId)).toEqual([{ creator: '', because: 'scopes-lost' }]);
     } finally {
       await open.close();
     }
@@ -649,7 +668,7 @@ it('is told who follows: to the run itself, and to who may read the definition',
     for (const one of [itself, reader]) {
       await one.until(() => one.kinds().includes('task-scopes-reduced'));
       expect(one.events.find(({ kind }) => kind === 'task-scopes-reduced')?.data).toMatchObject({
-        ...{ version: 1, runId: 0, ...WORKER, lost: ['b'], lostCount: 1 },
+        ...{ version: 1, runId: 0, ...WORKER, lost: ['b'], lostCount: 1, creator: clientId, because: 'scopes-lost' },
         status: { taskId, state: 'running' },
       });
     }

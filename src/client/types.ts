@@ -3154,6 +3154,13 @@ export interface components {
             lost: string[];
             /** @description How many these are in all */
             lostCount: number;
+            /** @description The client on whose authority the task is; empty: callers without credentials */
+            creator?: string;
+            /**
+             * @description What became of that client
+             * @enum {string}
+             */
+            because?: "client-deleted" | "client-disabled" | "client-expired" | "scopes-lost";
         };
         TaskGroupResolvedMessage: {
             version: number;

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { createArtifactScope, ownRunScopes, runRole } from '../../credentials/run-grant.js';
 import { mergeScopeSets, remainingScopes } from '../../scopes/scope-set.js';
-import { Authority, type Grant } from '../http/authority.js';
-import { ANONYMOUS, type Client, Registry } from './registry.js';
+import { Authority, type Grant, type Loss, type Remainder } from '../http/authority.js';
+import { ANONYMOUS, Registry } from './registry.js';
 
 /** Of so many runs it is remembered that they were covered: 2 MB. */
 const REMEMBERED = 16_384;
@@ -55,9 +55,10 @@ export class AuthorityService extends Authority {
     return true;
   }
 
-  async remaining(grant: Grant): Promise<readonly string[]> {
+  async remaining(grant: Grant): Promise<Remainder> {
     await this.registry.refresh(); // a client that another replica has just made is not to be taken for one that is gone
-    return this.isStanding(grant.creator) ? this.keptOf(grant) : remainingScopes(grant.scopes, []);
+    const gone = this.whyGone(grant);
+    return gone ? { scopes: remainingScopes(grant.scopes, []), because: gone } : { scopes: this.keptOf(grant), because: 'scopes-lost' };
   }
 
   /** What is left of the scopes to the run; the very same list if it is all. */
@@ -80,12 +81,17 @@ export class AuthorityService extends Authority {
   }
 
   /** Who waited for a task was authenticated when the copy in memory was fresh; it may not be by now. */
-  private holdsStill({ version, creator }: Cover): boolean {
-    return this.registry.isFresh && version === this.registry.version && this.isStanding(creator);
+  private holdsStill(cover: Cover): boolean {
+    return this.registry.isFresh && cover.version === this.registry.version && !this.whyGone(cover);
   }
 
-  private isStanding(creator: string): boolean {
-    return creator === '' || isStanding(this.registry.client(creator), Date.now());
+  /** Why the creator holds nothing any more; undefined: it may. */
+  private whyGone({ creator }: Pick<Grant, 'creator'>): Loss | undefined {
+    if (creator === '') return undefined;
+    const client = this.registry.client(creator);
+    if (!client) return 'client-deleted';
+    if (client.disabled) return 'client-disabled';
+    return client.expires.getTime() < Date.now() ? 'client-expired' : undefined;
   }
 }
 
@@ -98,10 +104,6 @@ function remember<Value>(values: Map<string, Value>, most: number, key: string, 
   const oldest = values.keys().next().value;
   if (values.size >= most && !values.has(key) && oldest !== undefined) values.delete(oldest);
   values.set(key, value);
-}
-
-function isStanding(client: Client | undefined, now: number): boolean {
-  return client !== undefined && !client.disabled && client.expires.getTime() >= now;
 }
 
 /** What a run has of itself, beside its task's scopes: its creator never had it, but the run may give it to the tasks that it creates. */

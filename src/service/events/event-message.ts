@@ -64,7 +64,7 @@ function taskPart(kind: EventKind, run: TaskRun | undefined, { tags, detail, ran
   if (kind === 'task-priority-changed') return { oldPriority: priorityOf(detail?.formerRank as number), newPriority: priorityOf(rank) };
   const held = run ? heldPart(kind, run) : {};
   if (kind === 'artifact-created') return { ...held, artifact: detail?.artifact };
-  if (kind === 'task-scopes-reduced') return { ...held, lost: detail?.lost, lostCount: detail?.lostCount };
+  if (kind === 'task-scopes-reduced') return { ...held, ...reducedPart(detail) };
   return { ...held, task: { tags: tags ?? {} } };
 }
 
@@ -73,6 +73,11 @@ function heldPart(kind: EventKind, { runId, workerGroup, workerId, takenUntil }:
   if (kind === 'task-pending') return { runId };
   const worker = workerGroup === undefined ? {} : { workerGroup, workerId };
   return { runId, ...worker, ...(kind === 'task-running' ? { takenUntil } : {}) };
+}
+
+function reducedPart(detail: EventRow['detail']): Record<string, unknown> {
+  const { lost, lostCount, creator, because } = detail ?? {};
+  return { lost, lostCount, creator, because };
 }
 
 function groupPart({ kind, detail }: EventRow): Record<string, unknown> {

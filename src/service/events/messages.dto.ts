@@ -1,3 +1,4 @@
+import { LOSSES, type Loss } from '../http/authority.js';
 import { ARTIFACT_NAME, SLUGID, WORKER_PART } from '../http/identifiers.js';
 import { Integer, Nested, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
 import { PRIORITIES, type Priority } from '../queue/priority.js';
@@ -106,6 +107,12 @@ class TaskScopesReducedMessage extends TaskStatusMessage {
 
   @Integer({ minimum: 1, description: 'How many these are in all' })
   lostCount!: number;
+
+  @Text({ optional: true, description: 'The client on whose authority the task is; empty: callers without credentials' })
+  creator?: string;
+
+  @OneOf(LOSSES, { optional: true, description: 'What became of that client' })
+  because?: Loss;
 }
 
 class TaskGroupMessage extends VersionedMessage {

@@ -8,6 +8,16 @@ export interface Grant {
   creatorRun: string | null;
 }
 
+/** Why a run is left with less: what became of the client behind its task, or that the client has less itself. */
+export const LOSSES = ['client-deleted', 'client-disabled', 'client-expired', 'scopes-lost'] as const;
+export type Loss = (typeof LOSSES)[number];
+
+/** What is left of the scopes of a run: the very same list if it is all. Otherwise it says why. */
+export interface Remainder {
+  scopes: readonly string[];
+  because: Loss;
+}
+
 /** What the creators of tasks may still do. The auth room implements it; the queue only knows this. */
 export abstract class Authority {
   /** Whether `covers` said so of the run, and nothing has changed since. By what is in memory, so it may have been forgotten. */
@@ -16,6 +26,6 @@ export abstract class Authority {
   /** Whether the creator is known to hold them all still, by what is in memory. Asked for each lease, so it costs next to nothing. */
   abstract covers(grant: Grant): boolean;
 
-  /** What of the scopes the creator holds, by what the database says now; the scopes themselves if it is all. Throws DatabaseAway. */
-  abstract remaining(grant: Grant): Promise<readonly string[]>;
+  /** What of the scopes the creator holds, by what the database says now. Throws DatabaseAway. */
+  abstract remaining(grant: Grant): Promise<Remainder>;
 }

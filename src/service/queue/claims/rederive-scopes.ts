@@ -48,9 +48,9 @@ export class RederiveScopes {
   }
 
   private async reduce(row: GrantRow, grant: Grant, tries: number): Promise<readonly string[]> {
-    const scopes = await this.authority.remaining(grant);
+    const { scopes, because } = await this.authority.remaining(grant);
     if (scopes === grant.scopes) return scopes;
-    const detail = JSON.stringify({ runId: grant.runId, ...lossOf(grant.scopes, scopes) });
+    const detail = JSON.stringify({ runId: grant.runId, creator: grant.creator, because, ...lossOf(grant.scopes, scopes) });
     const written = await this.sql.query(reduceRun, [grant.taskId, grant.runId, scopes, row.leftScopes, detail]);
     if (written.length > 0) this.authority.covers({ ...grant, scopes }); // it is remembered
     if (written.length > 0 || tries === MOST_TRIES) return scopes;

@@ -5,7 +5,7 @@ import { statement } from '../../postgres/sql.js';
 /**
  * Writes down what is left of task.scopes to a run, and tells it. No row: somebody else has reduced the run since it was read, so that it
  * must be read again, or its task is forgotten. A run that has ended meanwhile is reduced, too: signed URLs may outlive it.
- * $1 task_id, $2 run_id, $3 the scopes that are left, $4 those that were left before, null if it was not reduced yet, $5 detail of the event
+ * $1 task_id, $2 run_id, $3 the scopes that are left, $4 those that were left before, null if it was not reduced yet, $5 detail of event and entry
  */
 export const reduceRun = statement<{ taskId: string }>(
   'reduce-run',

@@ -451,6 +451,104 @@ describe('on whose authority a task is', () => {
     expect((await reclaim(child)).lent).toEqual([]);
   });
 
+  it('what a run has of itself, and gave, lasts in every generation, and goes with the client all the same', async () => {
+    await test.role('task-run:*', 'secrets:get:run/<..>');
+    const { api, clientId, holds } = await creator('a');
+    const first = await claim((await created(api, [...CREATE, 'a'])).taskQueueId);
+    const own = [`secrets:get:run/${first.taskId}/0`, `queue:resolve-task:${first.taskId}/0`];
+    const second = await claim((await created(test.root.as(first.credentials), [...CREATE, ...own, 'a'])).taskQueueId);
+    const also = `secrets:get:run/${second.taskId}/0`;
+    const [scopes, bare] = [
+      [...own, also, 'a'],
+      ['a', 'queue:create-task:*'],
+    ];
+    const givers = async (taskId: string) =>
+      (await test.database.pool.query('select elder_runs from task_definition where task_id = $1', [taskId])).rows[0].elder_runs;
+    // by itself, with others, after another one, and too large for company
+    const by = test.root.as(second.credentials);
+    const taskQueueId = `authority/q${names++}`;
+    const task = (more: object = {}) => definition({ taskQueueId, scopes, ...more });
+    const [alone, batched, dependent, large, plain] = Array.from({ length: 5 }, () => slugid()) as [string, string, string, string, string];
+    await ok(by.put(`/queue/v1/task/${alone}`, task()));
+    const other = { taskId: plain, task: task({ scopes: bare }) };
+    await ok(by.post('/queue/v1/tasks/create', { tasks: [{ taskId: batched, task: task() }, other] }));
+    await ok(by.put(`/queue/v1/task/${large}`, task({ payload: { text: 'x'.repeat(30_000) } })));
+    await ok(by.put(`/queue/v1/task/${dependent}`, task({ dependencies: [dependent] })));
+    for (const taskId of [alone, batched, dependent, large]) expect(await givers(taskId)).toEqual([`${first.taskId}/0`]);
+    expect(await givers(plain)).toBeNull(); // its client has all of it
+    const { tasks } = await ok(test.root.post(`/queue/v1/claim-work/${encodeURIComponent(taskQueueId)}`, { ...WORKER, tasks: 5 }));
+    expect(tasks.map((one: unknown) => lentBy(one).lent)).toEqual([scopes, scopes, bare, scopes]);
+    // three generations on; what the one between has not, it cannot give
+    const third = { taskId: alone, runId: 0, taskScopes: scopes, ...lentBy(tasks[0]) };
+    expect(await eventsOf(alone)).toEqual([]);
+    const fourth = async (...more: string[]) => {
+      const parent = await claim((await created(by, [...CREATE, ...more])).taskQueueId);
+      return test.root
+        .as(parent.credentials)
+        .put(`/queue/v1/task/${slugid()}`, task({ scopes: [also, own[0] as string], taskQueueId: 'authority/last' }));
+    };
+    expect((await fourth(also)).status).toBe(403);
+    expect((await fourth(also, ...own)).status).toBe(200);
+    const last = await claim('authority/last');
+    expect(last.lent).toEqual([also, own[0]]);
+    expect(await givers(last.taskId)).toEqual([`${second.taskId}/0`, `${first.taskId}/0`]);
+    // a role is anybody's to lose, and the client's loss is everybody's
+    await holds();
+    expect((await reclaim(third)).lent).toEqual([...own, also].sort());
+    expect((await test.root.delete('/auth/v1/roles/task-run%3A*')).status).toBe(204);
+    expect((await reclaim(third)).lent).toEqual([own[1]]);
+    expect((await reclaim(last)).lent).toEqual([]);
+    await setDisabled(clientId, true);
+    expect((await reclaim(third)).lent).toEqual([]);
+  });
+
+  it('that of the very client: another one of its name gives nothing back to what the former one created', async () => {
+    const { api, clientId, holds } = await creator('a', 'b');
+    const [waiting, chained] = [await created(api, ['a']), await created(api, [...CREATE, 'a'])];
+    const parent = await claim(chained.taskQueueId);
+    const child = await created(test.root.as(parent.credentials), ['a']);
+    // none of this makes it another one
+    await holds('a');
+    await setDisabled(clientId, true);
+    await setDisabled(clientId, false);
+    await ok(test.root.post(clientPath(clientId, '/reset')));
+    expect((await reclaim(parent)).lent).toEqual([...CREATE, 'a']);
+    expect((await test.root.delete(clientPath(clientId))).status).toBe(204);
+    const { accessToken } = await ok(test.root.put(clientPath(clientId), wish([...CREATE, 'a'])));
+    for (const { taskId, taskQueueId } of [waiting, child]) {
+      expect((await claim(taskQueueId)).lent).toEqual([]);
+      expect(await reasonsOf(taskId)).toEqual([{ creator: clientId, because: 'client-replaced' }]);
+    }
+    expect((await reclaim(parent)).lent).toEqual([]);
+    const anew = await created(test.root.as({ clientId, accessToken }), ['a']);
+    expect((await claim(anew.taskQueueId)).lent).toEqual(['a']);
+  });
+
+  it('that of a client of its name, where the task is older than that more was written down', async () => {
+    const { api, clientId } = await creator('a');
+    const { taskId, taskQueueId } = await created(api, [...CREATE, 'a']);
+    await test.database.pool.query('update task_definition set creator_since = null where task_id = $1', [taskId]);
+    await test.root.delete(clientPath(clientId));
+    await ok(test.root.put(clientPath(clientId), wish([...CREATE, 'a'])));
+    const run = await claim(taskQueueId);
+    expect(run.lent).toEqual([...CREATE, 'a']);
+    expect((await claim((await created(test.root.as(run.credentials), ['a'])).taskQueueId)).lent).toEqual(['a']);
+  });
+
+  it('that of a client of configuration, and of no other one that takes its name later', async () => {
+    const kept = { clientId: 'kept', accessToken: 'kept-token-for-tests-0123456789abcd', scopes: [...CREATE, 'a'], description: '' };
+    const configured = await test.replica({ staticClients: [{ ...kept, ...test.root.credentials, scopes: ['*'] }, kept] });
+    try {
+      const { taskId, taskQueueId } = await created(configured.root.as(kept), ['a']);
+      expect((await claim(taskQueueId, { api: configured.root })).lent).toEqual(['a']);
+      await ok(test.root.put(clientPath(kept.clientId), wish([...CREATE, 'a']))); // elsewhere it is not configured
+      expect(lentBy(await ok(test.root.post(`/queue/v1/task/${taskId}/runs/0/claim`, WORKER))).lent).toEqual([]);
+      expect(await reasonsOf(taskId)).toEqual([{ creator: 'kept', because: 'client-replaced' }]);
+    } finally {
+      await configured.close();
+    }
+  });
+
   it('a reduced run gives no more than it has, and a batch of it no more either', async () => {
     const { api, holds } = await creator('a', 'b');
     const parent = await claim((await created(api, [...CREATE, 'a', 'b'])).taskQueueId);

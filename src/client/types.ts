@@ -3160,7 +3160,7 @@ export interface components {
              * @description What became of that client
              * @enum {string}
              */
-            because?: "client-deleted" | "client-disabled" | "client-expired" | "scopes-lost";
+            because?: "client-deleted" | "client-replaced" | "client-disabled" | "client-expired" | "scopes-lost";
         };
         TaskGroupResolvedMessage: {
             version: number;

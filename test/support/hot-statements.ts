@@ -88,7 +88,7 @@ function create(count: number): Execution {
   const task = [times(count, queueAt), groups, each('-'), each('none'), each(4), each(inOneDay())];
   return {
     statement: createTasks,
-    parameters: [...stored, ...task, DELAY, each('client'), each(null)],
+    parameters: [...stored, ...task, DELAY, each('client'), each(inOneDay()), each(null), each(null)],
     rows: count,
     looksAt: count * count,
   }; // compared in memory
@@ -121,7 +121,7 @@ export const otherStatements = (): Execution[] => [...ofOneTask(), ...ofTheSweep
 
 function ofOneTask(): Execution[] {
   const definition = ['new', DEFINITION, Buffer.alloc(32), ['scope'], 5, inOneDay()];
-  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY, 'client', null];
+  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY, 'client', inOneDay(), null, null];
   return [
     { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },

@@ -100,7 +100,8 @@ export class AuthenticateService extends Authenticator {
     const scopes = restrict(identity, held, this.registry, ANONYMOUS);
     identity.verifyMac();
     this.touch(identity.issuer, now);
-    return new Caller(identity.clientId, scopes, identity.expires, undefined, identity.issuer, groundsOf(identity));
+    const since = this.registry.client(identity.issuer)?.created;
+    return new Caller(identity.clientId, scopes, identity.expires, undefined, identity.issuer, groundsOf(identity), undefined, since);
   }
 
   /**

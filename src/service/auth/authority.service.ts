@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { createArtifactScope, ownRunScopes, runRole } from '../../credentials/run-grant.js';
-import { mergeScopeSets, remainingScopes } from '../../scopes/scope-set.js';
+import { mergeScopeSets, normalHolds, remainingScopes } from '../../scopes/scope-set.js';
 import { Authority, type Grant, type Loss, type Remainder } from '../http/authority.js';
+import type { Creator } from '../http/caller.js';
 import { ANONYMOUS, Registry } from './registry.js';
 
-/** Of so many runs it is remembered that they were covered: 2 MB. */
+/** Of so many runs it is remembered that they were covered: 2.5 MB. */
 const REMEMBERED = 16_384;
 
 /** Of so many creators the scopes are remembered, however much that is: a megabyte each is no harm. */
@@ -13,17 +14,17 @@ const CREATORS = 64;
 type RunName = Pick<Grant, 'taskId' | 'runId'>;
 
 /** Of a run: the version of clients and roles at which its creator held all that it has. It still does, if it is still a client. */
-interface Cover {
+interface Cover extends Pick<Grant, 'creator' | 'creatorSince'> {
   version: string;
-  creator: string;
 }
 
 /** Of a run that has nothing: it is given nothing, either. */
-const FOR_EVER: Cover = { version: '', creator: '' };
+const FOR_EVER: Cover = { version: '', creator: '', creatorSince: null };
 
 /**
  * Creators and what they hold now. A client that was deleted, disabled or has expired holds nothing. Temporary credentials count as the
- * client that issued them: that they end is no reason, as tasks are meant to outlive who created them.
+ * client that issued them: that they end is no reason, as tasks are meant to outlive who created them. A client made anew under the name
+ * of another one is another one.
  */
 @Injectable()
 export class AuthorityService extends Authority {
@@ -35,13 +36,27 @@ export class AuthorityService extends Authority {
     super();
   }
 
+  trace(creator: Creator, scopes: readonly string[]): Creator {
+    const { clientId, run, elders } = creator;
+    if (elders.length === 0 || scopes.length === 0 || clientId === null || run === null) return { ...creator, elders: [] };
+    const beyond = (normal: readonly string[], some: readonly string[]) => some.filter((scope) => !normalHolds(normal, scope));
+    const ownOf = (one: string) => this.registry.expandOrKeep(ownScopesOf(one));
+    let rest = beyond(ownOf(run), beyond(this.scopesOf(clientId), scopes));
+    const givers = elders.filter((elder) => {
+      const before = rest.length;
+      rest = before > 0 ? beyond(ownOf(elder), rest) : rest;
+      return rest.length < before;
+    });
+    return { ...creator, elders: givers };
+  }
+
   isCovered(run: RunName): boolean {
     const cover = this.covered.get(nameOf(run));
     return cover !== undefined && (cover === FOR_EVER || this.holdsStill(cover));
   }
 
   covers(grant: Grant): boolean {
-    const { creator, scopes } = grant;
+    const { creator, creatorSince, scopes } = grant;
     const run = nameOf(grant);
     if (scopes.length === 0) {
       remember(this.covered, REMEMBERED, run, FOR_EVER);
@@ -49,7 +64,7 @@ export class AuthorityService extends Authority {
     }
     const known = this.covered.get(run);
     if (known !== undefined && known !== FOR_EVER && this.holdsStill(known)) return true;
-    const cover = { version: this.registry.version, creator };
+    const cover = { version: this.registry.version, creator, creatorSince };
     if (!this.holdsStill(cover) || this.keptOf(grant) !== scopes) return false;
     remember(this.covered, REMEMBERED, run, cover);
     return true;
@@ -62,11 +77,12 @@ export class AuthorityService extends Authority {
   }
 
   /** What is left of the scopes to the run; the very same list if it is all. */
-  private keptOf({ creator, creatorRun, scopes }: Grant): readonly string[] {
+  private keptOf({ creator, creatorRun, elderRuns, scopes }: Grant): readonly string[] {
     const ofClient = this.scopesOf(creator);
     const kept = remainingScopes(scopes, ofClient);
     if (kept === scopes || creatorRun === null) return kept;
-    return remainingScopes(scopes, mergeScopeSets(ofClient, this.registry.expandOrKeep(ownScopesOf(creatorRun))));
+    const ofRuns = this.registry.expandOrKeep([creatorRun, ...(elderRuns ?? [])].flatMap(ownScopesOf));
+    return remainingScopes(scopes, mergeScopeSets(ofClient, ofRuns));
   }
 
   /** All that the client may do, be it standing or not, and what everybody may. */
@@ -86,10 +102,11 @@ export class AuthorityService extends Authority {
   }
 
   /** Why the creator holds nothing any more; undefined: it may. */
-  private whyGone({ creator }: Pick<Grant, 'creator'>): Loss | undefined {
+  private whyGone({ creator, creatorSince }: Pick<Grant, 'creator' | 'creatorSince'>): Loss | undefined {
     if (creator === '') return undefined;
     const client = this.registry.client(creator);
     if (!client) return 'client-deleted';
+    if (creatorSince !== null && creatorSince.getTime() !== client.created.getTime()) return 'client-replaced';
     if (client.disabled) return 'client-disabled';
     return client.expires.getTime() < Date.now() ? 'client-expired' : undefined;
   }

@@ -24,8 +24,8 @@ export interface CallerRun {
   /** Who runs it. */
   workerGroup: string;
   workerId: string;
-  /** The client on whose authority its task was created; null: nobody knows, or it was not looked up. */
-  creator: string | null;
+  /** On whose authority its task was created; null: it was not looked up. */
+  creator: Creator | null;
   /** Shown by a token: nothing comes with being the run, only with the token's scopes. */
   byToken?: true;
 }
@@ -34,8 +34,12 @@ export interface CallerRun {
 export interface Creator {
   /** A permanent client; '' is a caller without credentials; null: nobody knows. */
   clientId: string | null;
+  /** When that client was made (ISO 8601), as another one may have its name later; the epoch: by configuration; null: nobody knows. */
+  since: string | null;
   /** `<taskId>/<runId>` of the run that created it, if one did. */
   run: string | null;
+  /** The same of runs further up, nearest first, whose own scopes it may have. */
+  elders: readonly string[];
 }
 
 /** What the credentials said before roles were followed: for who asks why the caller holds what it holds. */
@@ -69,6 +73,8 @@ export class Caller {
     private readonly issuer: string | undefined = clientId,
     readonly grounds?: Grounds,
     private readonly uses?: UseRecord,
+    /** When the issuer was made. */
+    private readonly issuerSince?: Date,
   ) {}
 
   /** On which it takes what all callers share: see Quota. */
@@ -82,8 +88,10 @@ export class Caller {
    * nobody in particular.
    */
   get creator(): Creator {
-    if (this.run) return { clientId: this.run.creator, run: `${this.run.taskId}/${this.run.runId}` };
-    return { clientId: this.issuer === undefined || this.issuer === QUEUE_ISSUER ? '' : this.issuer, run: null };
+    if (this.run) return creatorBy(this.run);
+    const isNobody = this.issuer === undefined || this.issuer === QUEUE_ISSUER;
+    if (isNobody) return { clientId: '', since: null, run: null, elders: [] };
+    return { clientId: this.issuer ?? '', since: this.issuerSince?.toISOString() ?? null, run: null, elders: [] };
   }
 
   holds(expression: ScopeExpression): boolean {
@@ -129,6 +137,11 @@ export class Caller {
     const text = `Client ID ${this.clientId} lacks scopes. Missing:\n\n${block(JSON.stringify(missing, null, 2))}\n\nRequired:\n\n${block(expression)}`;
     return new ApiError('InsufficientScopes', text);
   }
+}
+
+function creatorBy({ taskId, runId, creator }: CallerRun): Creator {
+  const elders = creator?.run ? [creator.run, ...creator.elders] : [];
+  return { clientId: creator?.clientId ?? null, since: creator?.since ?? null, run: `${taskId}/${runId}`, elders };
 }
 
 function block(json: string): string {

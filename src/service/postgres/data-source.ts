@@ -16,6 +16,7 @@ import { Authority1764000000014 } from '../../../migrations/1764000000014-author
 import { ScopeUse1764000000015 } from '../../../migrations/1764000000015-scope-use.js';
 import { ProofsOfPossession1764000000016 } from '../../../migrations/1764000000016-proofs-of-possession.js';
 import { AuditBlocks1764000000017 } from '../../../migrations/1764000000017-audit-blocks.js';
+import { Lineage1764000000018 } from '../../../migrations/1764000000018-lineage.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -58,6 +59,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       ScopeUse1764000000015,
       ProofsOfPossession1764000000016,
       AuditBlocks1764000000017,
+      Lineage1764000000018,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
+import { Authority } from '../http/authority.js';
 import type { Caller } from '../http/caller.js';
 import { Turns } from '../http/turns.js';
 import { HotSql } from '../postgres/hot-sql.js';
@@ -21,6 +22,7 @@ import {
   assertTakes,
   authorizedDefinition,
   creatorColumns,
+  creatorValues,
   definitionColumns,
   dependenciesOf,
   identityColumns,
@@ -52,11 +54,13 @@ export class CreateTaskService {
     private readonly tasks: FindTask,
     private readonly desk: ClaimDesk,
     private readonly config: Config,
+    private readonly authority: Authority,
   ) {}
 
   /** Creates the task. The same definition again answers its status; another one under the same id, or a sealed group, is a conflict. */
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
-    const task = newTask(taskId, authorizedDefinition(taskId, request, caller), caller.creator, this.config);
+    const definition = authorizedDefinition(taskId, request, caller);
+    const task = newTask(taskId, definition, this.authority.trace(caller.creator, definition.scopes), this.config);
     const isSmall = task.definition.dependencies.length === 0 && task.json.length <= LARGEST_IN_COMPANY;
     const row = (isSmall && (await this.insertInCompany(task, caller.account))) || (await this.insert(task));
     if (row.state === 'pending') this.desk.announce(row.taskQueueId);
@@ -131,11 +135,12 @@ export class CreateTaskService {
     });
   }
 
-  private columns({ taskId, definition, digest, json, creator }: NewTask, unsatisfied: number): unknown[] {
+  private columns(task: NewTask, unsatisfied: number): unknown[] {
+    const { taskId, definition, digest, json } = task;
     const { scopes, retries, expires, taskQueueId, taskGroupId, schedulerId, projectId, priority, deadline } = definition;
     const identity = [taskQueueId, taskGroupId, schedulerId, projectId, rankOf(priority)];
     const times = [deadline, unsatisfied, this.config.deadlineDelay];
-    return [taskId, json, digest, scopes, retries, expires, ...identity, ...times, creator.clientId, creator.run];
+    return [taskId, json, digest, scopes, retries, expires, ...identity, ...times, ...creatorValues(task)];
   }
 
   /** The task, if it is known already by this definition; never asked within a transaction, which would take two connections. */

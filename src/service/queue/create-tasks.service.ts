@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
+import { Authority } from '../http/authority.js';
 import type { Caller } from '../http/caller.js';
 import { inTurns } from '../http/in-turns.js';
 import { Turns } from '../http/turns.js';
@@ -49,11 +50,12 @@ export class CreateTasksService {
     private readonly sql: Sql,
     private readonly desk: ClaimDesk,
     private readonly config: Config,
+    private readonly authority: Authority,
   ) {}
 
   /** Tasks that exist already by the same definition are answered as they are, so that a batch can be repeated. Throws ServiceUnavailable. */
   async createTasks({ tasks }: CreateTasksRequest, caller: Caller): Promise<CreateTasksResponse> {
-    const batch = await inTurns(checkBatch(tasks, caller, this.config));
+    const batch = await inTurns(checkBatch(tasks, caller, this.authority, this.config));
     const rows = await this.turns.take(caller.account, () => this.insert(batch));
     const pending = [...rows.values()].filter(({ state }) => state === 'pending');
     for (const taskQueueId of new Set(pending.map((row) => row.taskQueueId))) this.desk.announce(taskQueueId);

@@ -1,4 +1,5 @@
 import { ApiError } from '../http/api-error.js';
+import type { Authority } from '../http/authority.js';
 import type { Caller } from '../http/caller.js';
 import type { CreateTasksRequest } from './create-tasks.dto.js';
 import { findCycle } from './dependency-cycle.js';
@@ -12,7 +13,12 @@ const MOST_EDGES = 20_000;
 export type NumberedTask = NewTask & { index: number };
 
 /** What of a batch can be checked before it is compared with what is stored, in as many steps. Throws InputError, InsufficientScopes. */
-export function* checkBatch(tasks: CreateTasksRequest['tasks'], caller: Caller, limits: Limits): Generator<void, NumberedTask[]> {
+export function* checkBatch(
+  tasks: CreateTasksRequest['tasks'],
+  caller: Caller,
+  authority: Authority,
+  limits: Limits,
+): Generator<void, NumberedTask[]> {
   const definitions: StoredDefinition[] = [];
   for (const [index, { taskId, task }] of tasks.entries()) {
     definitions.push(refusedAs(index, () => authorizedDefinition(taskId, task, caller)));
@@ -21,7 +27,8 @@ export function* checkBatch(tasks: CreateTasksRequest['tasks'], caller: Caller, 
   refuseTwice(tasks);
   const batch: NumberedTask[] = [];
   for (const [index, definition] of definitions.entries()) {
-    batch.push({ index, ...refusedAs(index, () => newTask(tasks[index]!.taskId, definition, caller.creator, limits)) });
+    const creator = authority.trace(caller.creator, definition.scopes);
+    batch.push({ index, ...refusedAs(index, () => newTask(tasks[index]!.taskId, definition, creator, limits)) });
     yield;
   }
   refuseEdges(batch);

@@ -138,9 +138,15 @@ export function definitionColumns(tasks: readonly NewTask[]): unknown[] {
   ];
 }
 
-/** Of new tasks, a list for each: the client that is behind it, the run that created it. */
+/** Of a new task: the client that is behind it, since when that is there, the run that created it, and runs further up. */
+export function creatorValues({ creator: { clientId, since, run, elders } }: NewTask): unknown[] {
+  return [clientId, since, run, elders.length > 0 ? elders.join(' ') : null];
+}
+
+/** The same of several, a list for each. */
 export function creatorColumns(tasks: readonly NewTask[]): unknown[] {
-  return [tasks.map(({ creator }) => creator.clientId), tasks.map(({ creator }) => creator.run)];
+  const values = tasks.map(creatorValues);
+  return [0, 1, 2, 3].map((column) => values.map((of) => of[column]));
 }
 
 /** Of new tasks, a list for each: task queue, group, scheduler, project, rank. */

@@ -13,8 +13,8 @@ export interface RunRow {
   taskScopes: string[];
   /** task.scopes, if not all of them were left. */
   definedScopes: string[] | null;
-  /** The client on whose authority the task was created; null: nobody knows. */
-  creator: string | null;
+  /** On whose authority the task was created: a Creator (http/caller.ts). */
+  creator: { clientId: string | null; since: string | null; run: string | null; elders: string[] };
 }
 
 /** The one list of columns, for a relation called `run` with the columns of a run, be it of `task` or of `past_run`. */
@@ -22,7 +22,9 @@ export const RUN_COLUMNS = `run.state, run.reason_resolved as "reasonResolved", 
        run.taken_until as "takenUntil", coalesce(run.taken_until > now(), false) as leased,
        coalesce(run.resolved > now() - interval '25 minutes', false) as recent,
        coalesce(reduced_run.scopes, task_definition.scopes) as "taskScopes",
-       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes", task_definition.creator`;
+       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes",
+       json_build_object('clientId', task_definition.creator, 'since', task_definition.creator_since, 'run', task_definition.creator_run,
+                         'elders', coalesce(task_definition.elder_runs, '{}')) as creator`;
 
 /** What else they are read from. */
 export const OF_RUN = `run join task_definition using (task_id)

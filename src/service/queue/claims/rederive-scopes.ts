@@ -65,8 +65,9 @@ function scopesOf({ leftScopes, definedScopes }: GrantRow): readonly string[] {
 
 /** Undefined where nobody knows the creator: the task is older than that it was written down. */
 function grantOf(row: GrantedRun): Grant | undefined {
-  const { taskId, runId, creator, creatorRun } = row;
-  return creator === null || runId === null ? undefined : { taskId, runId, scopes: scopesOf(row), creator, creatorRun };
+  const { taskId, runId, creator, creatorSince, creatorRun, elderRuns } = row;
+  if (creator === null || runId === null) return undefined;
+  return { taskId, runId, scopes: scopesOf(row), creator, creatorSince, creatorRun, elderRuns };
 }
 
 /** What an event tells: how many scopes are not held any more, or not wholly, and the first of them. */

@@ -2,7 +2,7 @@ import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { MOST_BYTES } from './definition-columns.js';
-import { FIRST_GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
+import { CREATION, FIRST_GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 export interface ClaimedRow extends TaskRow, GrantRow {
@@ -79,6 +79,6 @@ with picked as materialized (
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, ${FIRST_GRANT_COLUMNS},
        (select count(*) from picked)::integer as picked
-  from task, lateral (select definition, scopes, creator, creator_run from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
+  from task, lateral (select definition, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by task.nth`,
 );

@@ -7,7 +7,8 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
  * it or is being created by somebody else, is passed over, and insert-task is to be asked about it. An id that somebody else takes at
  * this moment is a unique violation, which undoes all. Ids and groups are taken in one order by everybody.
  * $1 task_ids, $2 definitions, $3 digests, $4 scopes as JSON, $5 retries, $6 expires, $7 task_queue_ids, $8 task_group_ids,
- * $9 scheduler_ids, $10 project_ids, $11 ranks, $12 deadlines, $13 deadline delay in seconds, $14 creators, $15 creator_runs
+ * $9 scheduler_ids, $10 project_ids, $11 ranks, $12 deadlines, $13 deadline delay in seconds, $14 creators, $15 creator_sinces,
+ * $16 creator_runs, $17 elder_runs with spaces between them
  */
 export const createTasks = statement<TaskRow>(
   'create-tasks',
@@ -15,9 +16,9 @@ export const createTasks = statement<TaskRow>(
 with given as materialized (
   select *
     from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::smallint[], $6::timestamptz[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::smallint[], $12::timestamptz[], $14::text[], $15::text[])
+                $10::text[], $11::smallint[], $12::timestamptz[], $14::text[], $15::timestamptz[], $16::text[], $17::text[])
          as given (task_id, definition, digest, scopes, retries, expires, task_queue_id, task_group_id, scheduler_id, project_id, rank,
-                   deadline, creator, creator_run)
+                   deadline, creator, creator_since, creator_run, elder_runs)
    where (select true from task_definition where task_definition.task_id = given.task_id limit 1) is null
 ), known_group as materialized (
   select task_group_id, scheduler_id, sealed
@@ -39,9 +40,9 @@ with given as materialized (
   union all
   select task_group_id, scheduler_id from new_group
 ), definition as (
-  insert into task_definition (task_id, definition, size, digest, scopes, retries, expires, creator, creator_run)
+  insert into task_definition (task_id, definition, size, digest, scopes, retries, expires, creator, creator_since, creator_run, elder_runs)
   select task_id, definition::json, octet_length(definition), digest, array(select json_array_elements_text(scopes::json)), retries, expires,
-         creator, creator_run
+         creator, creator_since, creator_run, string_to_array(elder_runs, ' ')
     from given join open_group using (task_group_id, scheduler_id)
    order by task_id collate "C"
   returning task_id

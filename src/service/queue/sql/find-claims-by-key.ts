@@ -1,7 +1,7 @@
 import { recordAudit } from '../../postgres/audit-log.js';
 import { statement } from '../../postgres/sql.js';
 import { type ClaimedRow, LENT } from './claim-runs.js';
-import { GRANT_COLUMNS } from './grant-columns.js';
+import { CREATION, GRANT_COLUMNS } from './grant-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 export interface HeldRow extends ClaimedRow {
@@ -32,6 +32,6 @@ with task as materialized (
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from task,
-       lateral (select definition, scopes, creator, creator_run from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
+       lateral (select definition, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by task.nth, task.rank, task.scheduled, task.task_id`,
 );

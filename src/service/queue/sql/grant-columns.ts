@@ -6,10 +6,16 @@ export interface GrantRow {
   leftScopes: string[] | null;
   /** Whose authority they are from (see Caller.creator); null: nobody knows. */
   creator: string | null;
+  creatorSince: Date | null;
   creatorRun: string | null;
+  elderRuns: string[] | null;
 }
 
-const OF_CREATION = `task_definition.scopes as "definedScopes", task_definition.creator, task_definition.creator_run as "creatorRun"`;
+/** The columns of `task_definition` that these are made of. */
+export const CREATION = 'scopes, creator, creator_since, creator_run, elder_runs';
+
+const OF_CREATION = `task_definition.scopes as "definedScopes", task_definition.creator, task_definition.creator_since as "creatorSince",
+       task_definition.creator_run as "creatorRun", task_definition.elder_runs as "elderRuns"`;
 
 /** For relations `task` and `task_definition`. A subquery: joined, what is nearly always missing would cost twice as much. */
 export const GRANT_COLUMNS = `${OF_CREATION},

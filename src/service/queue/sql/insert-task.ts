@@ -7,7 +7,8 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
  * scheduler, or is being created by somebody else at this moment. A known task id is a unique violation, which undoes all.
  * The group is locked `for key share`: creators do not wait for one another, sealing (for update) waits for them.
  * $1 task_id, $2 definition, $3 digest, $4 scopes, $5 retries, $6 expires, $7 task_queue_id, $8 task_group_id, $9 scheduler_id,
- * $10 project_id, $11 rank, $12 deadline, $13 unsatisfied, $14 deadline delay in seconds, $15 creator, $16 creator_run
+ * $10 project_id, $11 rank, $12 deadline, $13 unsatisfied, $14 deadline delay in seconds, $15 creator, $16 creator_since,
+ * $17 creator_run, $18 elder_runs with spaces between them
  */
 export const insertTask = statement<TaskRow>(
   'insert-task',
@@ -24,8 +25,9 @@ with known_group as materialized (
   union all
   select from new_group
 ), definition as (
-  insert into task_definition (task_id, definition, size, digest, scopes, retries, expires, creator, creator_run)
-  select $1, $2::text::json, octet_length($2::text), $3::bytea, $4::text[], $5::smallint, $6::timestamptz, $15::text, $16::text
+  insert into task_definition (task_id, definition, size, digest, scopes, retries, expires, creator, creator_since, creator_run, elder_runs)
+  select $1, $2::text::json, octet_length($2::text), $3::bytea, $4::text[], $5::smallint, $6::timestamptz, $15::text,
+         $16::timestamptz, $17::text, string_to_array($18::text, ' ')
     from open_group
   returning task_id
 ), task as (

@@ -793,6 +793,22 @@ it('of many scopes an event tells the first, and their number', async () => {
   expect(await heldBy(run.credentials)).toEqual([]);
 });
 
+it('of a pattern nothing is left where what its creator holds of it would not fit into a definition', async () => {
+  const { api, holds } = await creator('x*', 'y*', 'z');
+  const { taskId, taskQueueId } = await created(api, ['x*', 'y:1', 'z']);
+  const run = await claim(taskQueueId);
+  const many = (count: number, length: number) => Array.from({ length: count }, (_, index) => `x${String(index).padStart(length, '0')}`);
+  await holds(...many(1_000, 900), 'y*');
+  const fits = await reclaim(run);
+  expect((await heldBy(fits.credentials)).length).toBe(1_001);
+  await lapse(taskId);
+  await holds(...many(1_200, 900), 'y*');
+  const next = await claim(taskQueueId);
+  expect([next.runId, next.lent]).toEqual([1, ['y:1']]);
+  expect(await heldBy(next.credentials)).toEqual(['y:1']);
+  expect((await eventsOf(taskId)).at(-1)).toEqual({ runId: 1, lost: ['x*', 'z'], lostCount: 2 });
+});
+
 it('what is left of runs is forgotten with their task', async () => {
   const { api, holds } = await creator('a');
   const { taskId, taskQueueId } = await created(api, ['a']);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { unheldScopes } from '../../../scopes/scope-set.js';
+import { normalHolds, unheldScopes } from '../../../scopes/scope-set.js';
 import { Config } from '../../config.js';
 import { Authority, type Grant } from '../../http/authority.js';
 import { Sql } from '../../postgres/sql.js';
@@ -15,6 +15,9 @@ type GrantedRun = Pick<LeasedRun, 'taskId' | 'runId'> & GrantRow;
 
 /** Characters of scopes that one event tells: as many as it may have of tags. */
 const MOST_TOLD = 16_384;
+
+/** As many as a definition may have. */
+const MOST_SCOPES = 10_000;
 
 /** Two replicas reduce one run at once, each by what it knows of the creator. The one that comes second reads what the other left. */
 const MOST_TRIES = 5;
@@ -48,8 +51,9 @@ export class RederiveScopes {
   }
 
   private async reduce(row: GrantRow, grant: Grant, tries: number): Promise<readonly string[]> {
-    const { scopes, because } = await this.authority.remaining(grant);
-    if (scopes === grant.scopes) return scopes;
+    const { scopes: left, because } = await this.authority.remaining(grant);
+    if (left === grant.scopes) return left;
+    const scopes = isWithin(left, this.config.maxTaskSize) ? left : wholeOf(grant.scopes, left);
     const detail = JSON.stringify({ runId: grant.runId, creator: grant.creator, because, ...lossOf(grant.scopes, scopes) });
     const written = await this.sql.query(reduceRun, [grant.taskId, grant.runId, scopes, row.leftScopes, detail]);
     if (written.length > 0) this.authority.covers({ ...grant, scopes }); // it is remembered
@@ -68,6 +72,16 @@ function grantOf(row: GrantedRun): Grant | undefined {
   const { taskId, runId, creator, creatorSince, creatorRun, elderRuns } = row;
   if (creator === null || runId === null) return undefined;
   return { taskId, runId, scopes: scopesOf(row), creator, creatorSince, creatorRun, elderRuns };
+}
+
+/** Whether a definition could have them. A client may hold 10 MB of what one pattern satisfies, and each use of the run compares them all. */
+function isWithin(scopes: readonly string[], mostBytes: number): boolean {
+  return scopes.length <= MOST_SCOPES && scopes.reduce((sum, { length }) => sum + length + 3, 1) <= mostBytes;
+}
+
+/** Those that are left wholly: of patterns that are left in part, nothing. `left` is in normal form. */
+function wholeOf(scopes: readonly string[], left: readonly string[]): readonly string[] {
+  return scopes.filter((scope) => normalHolds(left, scope));
 }
 
 /** What an event tells: how many scopes are not held any more, or not wholly, and the first of them. */

@@ -22,7 +22,7 @@ export interface Remainder {
   because: Loss;
 }
 
-/** What the creators of tasks may still do. The auth room implements it; the queue only knows this. */
+/** What the creators of tasks may still do. The auth room implements it, the queue asks; neither knows the other, so they meet here. */
 export abstract class Authority {
   /**
    * What a new task with these scopes remembers of its creator: of the runs further up only those that gave it what they had of

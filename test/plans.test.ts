@@ -31,6 +31,7 @@ const GROWING = [
   'worker',
   'audit_entry',
   'audit_block',
+  'task_token',
 ];
 
 /** Pages of 8 KiB. To lease a run takes 34 of them, to tell a dependent 38: its row, and an entry in each index, three pages deep. */

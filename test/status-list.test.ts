@@ -2,13 +2,18 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createLocalJWKSet, createRemoteJWKSet, customFetch, jwtVerify } from 'jose';
+import { LIST_LENGTH } from '../src/credentials/status-list.js';
+import { readStatusList } from '../src/service/auth/tokens/sql/read-status-list.js';
+import { STATUS_EVERY_MS, STATUS_LIFE, STATUS_OLDEST_MS, STATUS_PROMISE } from '../src/service/auth/tokens/status-life.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { createNotes, NOTES } from './examples/fenced-notes.js';
 import { World } from './operations/world.js';
 import type { Credentials } from './support/api.js';
-import { isEnded as isEndedBy } from './support/ended-token.js';
+import { bitOf, isEnded as isEndedBy } from './support/ended-token.js';
 import { eventually } from './support/service-process.js';
 import { JWKS } from './support/signing-keys.js';
+import { slowLine } from './support/slow-line.js';
 import { claimsOf, HERE, Prover, postForm, TYPE, tokenOf } from './support/task-tokens.js';
 import { ok, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -29,12 +34,16 @@ async function issued(fields: Record<string, string> = {}) {
   return { taskId: params.taskId, token, api: test.root.as(credentials) };
 }
 
+const placeOf = (token: string) => (claimsOf(token).status as { status_list: { idx: number; uri: string } }).status_list;
+const listOf = (token: string, api = test.root) => api.as().get(placeOf(token).uri.slice(HERE.length));
+const sleep = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
 async function isEnded(token: string, api = test.root): Promise<boolean> {
   const keys = createLocalJWKSet(await ok(api.as().get(JWKS)));
   return isEndedBy(token, async (uri) => ok(api.as().get(uri.slice(HERE.length))), keys);
 }
 
-/** Within the five seconds that are promised, less the two that a cache may add. */
+/** Within the five seconds that are promised, less the two that a cache and the verifier may add. */
 async function ends(token: string, api = test.root): Promise<void> {
   const began = performance.now();
   await eventually('the list says so', () => isEnded(token, api));
@@ -76,8 +85,7 @@ it('tokens of a key that leaked end, and the list is signed by another one', asy
 it('is not made anew for each who asks, nor for nobody', async () => {
   const { token } = await issued();
   await isEnded(token);
-  const { uri } = (claimsOf(token).status as { status_list: { uri: string } }).status_list;
-  const lists = await Promise.all(Array.from({ length: 50 }, () => test.root.as().get(uri.slice(HERE.length))));
+  const lists = await Promise.all(Array.from({ length: 50 }, () => listOf(token)));
   expect(new Set(lists.map(({ body }) => body)).size).toBeLessThanOrEqual(2);
 });
 
@@ -189,4 +197,105 @@ describe('a resource that asks nobody, but keeps the largest fence of each task'
     expect(await noteOf(params.taskId)).toBeUndefined();
     expect(await put(good, 'x')).toBe(204);
   });
+});
+
+it('who keeps it for as long as all headers allow still knows within five seconds', async () => {
+  const { token } = await issued();
+  const { body, headers } = await listOf(token);
+  const { iat, exp, ttl } = claimsOf(body) as unknown as { iat: number; exp: number; ttl: number };
+  const maxAge = Number(/^public, max-age=(\d+)$/.exec(headers['cache-control']!)?.[1]);
+  const longest = STATUS_OLDEST_MS / 1000 + maxAge + ttl;
+  expect(Math.min(maxAge, ttl)).toBeGreaterThan(0);
+  expect(longest).toBeLessThanOrEqual(STATUS_PROMISE - 1); // a cache that counts in whole seconds may add one
+  expect(STATUS_OLDEST_MS - STATUS_EVERY_MS).toBeGreaterThanOrEqual(1_000); // what making one may take: a full list takes a tenth of it
+  expect(exp - iat).toBe(STATUS_LIFE);
+  expect(STATUS_LIFE).toBeLessThanOrEqual(60);
+  const none = await test.root.as().get('/oauth/status-lists/4711');
+  expect([none.status, none.headers['cache-control']]).toEqual([404, undefined]);
+});
+
+it('a full list is made in time', async () => {
+  const [run, over] = [await issued(), await issued()];
+  await test.database.pool.query(`alter table task_token alter idx restart with ${2 * LIST_LENGTH}`);
+  const others = `insert into task_token (jti, task_id, run_id, kid, expires)
+                  select 'full-' || nth, $1, 0, '-', now() + interval '1 hour' from generate_series(3, $2::integer) as nth`;
+  const token = await tokenOf(run.api);
+  const ended = await tokenOf(over.api);
+  await test.database.pool.query(others, [over.taskId, LIST_LENGTH]);
+  expect([placeOf(token).uri, placeOf(await tokenOf(run.api)).uri].map((uri) => uri.slice(-2))).toEqual(['/2', '/3']);
+  await world.tasks.report('completed', over.taskId);
+  await eventually('it is made', () => isEnded(ended).catch(() => false));
+  expect(await isEnded(token)).toBe(false);
+  await world.tasks.report('completed', run.taskId);
+  await ends(token);
+}, 30_000);
+
+it('is not dated in the future', async () => {
+  await eventually('a second is nearly over', () => Date.now() % 1_000 > 600);
+  const [row] = await test.service.app.get(Sql).query(readStatusList, [0, LIST_LENGTH, Buffer.alloc(LIST_LENGTH / 8)]);
+  expect(row!.now).toBeLessThanOrEqual(Date.now() / 1_000);
+});
+
+it('a lease that had lapsed, and that a reclaim under way extends after all, is good again', async () => {
+  const { token, taskId } = await issued();
+  await world.tasks.lapse(taskId);
+  await ends(token);
+  await world.tasks.alter(taskId, `taken_until = now() + interval '10 minutes'`);
+  await eventually('it is good again', async () => !(await isEnded(token)));
+});
+
+describe('while the database answers late', () => {
+  it('a list is as old as what was read for it: one that is too old is not told, nor does it follow a newer one', async () => {
+    const line = await slowLine(test.database.url, 'read-status-list');
+    const replica = await test.replica({ databaseUrl: line.url });
+    const { token, taskId } = await issued();
+    expect(await isEnded(token, replica.root)).toBe(false);
+    const { idx } = placeOf(token);
+
+    line.delay = STATUS_OLDEST_MS + 900;
+    let ended = Number.POSITIVE_INFINITY;
+    let alive = 0;
+    const statuses = new Set<number>();
+    const ask = async () => {
+      const { status, body } = await listOf(token, replica.root);
+      statuses.add(status);
+      if (status === 200 && !bitOf(body, idx)) alive = Math.max(alive, performance.now() - ended);
+    };
+    const asked: Promise<void>[] = [];
+    const askFor = async (ms: number) => {
+      for (const until = performance.now() + ms; performance.now() < until; await sleep(100)) asked.push(ask());
+    };
+    await askFor(4_000);
+    await world.tasks.report('completed', taskId);
+    ended = performance.now();
+    await askFor(4_000);
+    await Promise.all(asked);
+    expect(alive).toBeLessThan(STATUS_OLDEST_MS);
+    expect(statuses).toContain(503);
+    expect(line.atOnce).toBe(1);
+
+    line.delay = 0;
+    await eventually('it is told again', () => isEnded(token, replica.root).catch(() => false));
+    await replica.close();
+    line.close();
+  }, 30_000);
+
+  it('lists take a fifth of the time, however many are asked for', async () => {
+    const tokens = [await issued()];
+    await test.database.pool.query(`alter table task_token alter idx restart with ${LIST_LENGTH}`);
+    tokens.push(await issued());
+    const line = await slowLine(test.database.url, 'read-status-list');
+    const replica = await test.replica({ databaseUrl: line.url });
+    line.delay = 250;
+    const began = performance.now();
+    const asked: Promise<unknown>[] = [];
+    for (; performance.now() - began < 4_000; await sleep(50)) for (const { token } of tokens) asked.push(listOf(token, replica.root));
+    const most = (performance.now() - began) / (5 * line.delay) + 1;
+    expect(line.asked).toBeLessThanOrEqual(most);
+    expect(line.asked).toBeGreaterThan(1);
+    line.delay = 0;
+    await Promise.all(asked);
+    await replica.close();
+    line.close();
+  }, 30_000);
 });

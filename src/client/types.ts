@@ -6157,7 +6157,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description `public, max-age=2` */
+                    /** @description `public, max-age=1` */
                     "cache-control": string;
                     /** @description `*` */
                     "access-control-allow-origin": string;

@@ -1,18 +1,25 @@
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { encodeStatusList, LIST_LENGTH, statusReference } from './status-list.js';
+import { generateKeyPair } from 'jose';
+import { encodeStatusList, LIST_LENGTH, mark, signStatusList, statusReference } from './status-list.js';
 
 const bitsOf = (lst: string) => inflateSync(Buffer.from(lst, 'base64url'));
 
+function marked(ended: Iterable<number>): Buffer {
+  const bits = Buffer.alloc(LIST_LENGTH / 8);
+  mark(bits, ended);
+  return bits;
+}
+
 it('the first bit is the lowest of the first byte, as in the draft', () => {
-  expect([...bitsOf(encodeStatusList([0, 3, 4, 5, 7, 8, 9, 13, 15])).subarray(0, 2)]).toEqual([0xb9, 0xa3]);
+  expect([...bitsOf(encodeStatusList(marked([0, 3, 4, 5, 7, 8, 9, 13, 15]))).subarray(0, 2)]).toEqual([0xb9, 0xa3]);
 });
 
 it('a bit is set for who has ended, and for nobody else', () => {
   const place = fc.oneof(fc.integer({ min: 0, max: LIST_LENGTH - 1 }), fc.constantFrom(0, 7, 8, LIST_LENGTH - 1));
   fc.assert(
     fc.property(fc.uniqueArray(place, { maxLength: 200 }), (ended) => {
-      const bits = bitsOf(encodeStatusList(ended));
+      const bits = bitsOf(encodeStatusList(marked(ended)));
       expect(bits).toHaveLength(LIST_LENGTH / 8);
       const found = [...bits].flatMap((byte, at) => [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => byte & (1 << bit)).map((bit) => at * 8 + bit));
       expect(found).toEqual(ended.toSorted((a, b) => a - b));
@@ -21,11 +28,29 @@ it('a bit is set for who has ended, and for nobody else', () => {
   );
 });
 
-it('is small: nobody has ended, one of a hundred, every second one', () => {
-  const every = (nth: number) => Array.from({ length: Math.floor(LIST_LENGTH / nth) }, (_, n) => n * nth);
-  expect(encodeStatusList([]).length).toBeLessThan(100);
-  expect(encodeStatusList(every(100)).length).toBeLessThan(4_000);
-  expect(encodeStatusList(every(1)).length).toBeLessThan(100);
+/** Ends that come in no order, the same ones each time. */
+function endedAtRandom(share: number): number[] {
+  let state = 1;
+  return Array.from({ length: LIST_LENGTH }, (_, idx) => idx).filter(() => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32 < share;
+  });
+}
+
+describe('a list as it is sent, in bytes', () => {
+  it.each([
+    ['nobody has ended', 0, 350, 600],
+    ['one of a hundred has', 0.01, 3_000, 4_000],
+    ['one of ten has', 0.1, 15_000, 18_000],
+    ['every second one has', 0.5, 28_000, 31_000],
+    ['all have', 1, 350, 600],
+  ])('%s', async (_, share, least, most) => {
+    const { privateKey: key } = await generateKeyPair('ES256');
+    const terms = { uri: 'https://tasks.example.com/oauth/status-lists/0', bits: marked(endedAtRandom(share)), now: 1, ttl: 1, life: 60 };
+    const { length } = await signStatusList(terms, { alg: 'ES256', kid: 'k'.repeat(43), key });
+    expect(length).toBeGreaterThan(least);
+    expect(length).toBeLessThan(most);
+  });
 });
 
 it('a list has 131 072 places, and then the next one begins', () => {

@@ -1,6 +1,8 @@
+import { LIST_LENGTH, mark } from '../../src/credentials/status-list.js';
 import { readUnsealed } from '../../src/service/audit/sql/read-unsealed.js';
 import { sealBlock } from '../../src/service/audit/sql/seal-block.js';
 import { findRun } from '../../src/service/auth/sql/find-run.js';
+import { readStatusList } from '../../src/service/auth/tokens/sql/read-status-list.js';
 import { readEvents } from '../../src/service/events/sql/read-events.js';
 import type { Statement } from '../../src/service/postgres/sql.js';
 import { PRIORITIES } from '../../src/service/queue/priority.js';
@@ -24,7 +26,7 @@ import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
 import { retryRun } from '../../src/service/queue/sql/retry-run.js';
 import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
-import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, taskAt } from './million-tasks.js';
+import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, TOKEN_EACH, taskAt } from './million-tasks.js';
 
 /** How a statement is executed on a million tasks. */
 export interface Execution {
@@ -106,6 +108,27 @@ export function report(state: string, reason: string | null): Execution {
   return { statement: reportRuns, parameters, rows: TOGETHER };
 }
 
+/** Of a list most of whose tokens have ended, as is known: nothing is looked up for those. */
+function statusList(alive: number): Execution {
+  const first = Math.floor(PLACES.running.first / LIST_LENGTH) * LIST_LENGTH;
+  const known = Buffer.alloc(LIST_LENGTH / 8);
+  const others = Array.from({ length: LIST_LENGTH }, (_, idx) => idx).filter(
+    (idx) => first + idx >= PLACES.running.first + alive * TOKEN_EACH,
+  );
+  mark(known, others);
+  mark(
+    known,
+    times(PLACES.running.first - first, (idx) => idx),
+  );
+  return {
+    statement: readStatusList,
+    parameters: [first, LIST_LENGTH, known],
+    rows: 1,
+    asked: alive,
+    looksAt: LIST_LENGTH / TOKEN_EACH + 1,
+  };
+}
+
 /** Those through HotSql. */
 export const hotStatements = (): Execution[] => [
   claim(32),
@@ -157,6 +180,7 @@ function ofWhoListens(): Execution[] {
   return [
     { statement: readEvents, parameters: ['500', '100', 100], rows: 100 },
     { statement: readUnsealed, parameters: ['500', '100', ENTRIES], rows: ENTRIES },
+    statusList(TOGETHER),
     {
       statement: sealBlock,
       parameters: [0, 1, ENTRIES, Buffer.alloc(32 * ENTRIES), ...auditPlace(PLACES.unsettled.last), inOneDay(), Buffer.alloc(32)],

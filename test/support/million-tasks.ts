@@ -27,6 +27,9 @@ export const DUE = PLACES.unsettled.last - PLACES.running.last;
 /** So many tasks each wait for one that is unsettled. */
 export const DEPENDENTS = 10;
 
+/** One in so many tasks has a token, whose place in the status lists is the task's. */
+export const TOKEN_EACH = 5;
+
 const GROUP = 100;
 const QUEUES = 1_000;
 
@@ -89,11 +92,25 @@ const FILL = [
      from (${MADE}) as made, unnest('{task-pending,task-running,task-completed}'::text[]) as kind where state > 'running'`,
   `insert into audit_entry (tx, id, kind, actor, task_id, run_id)
    select (3 + place % 1000)::text::xid8, place, 'credentials-lent', 'client', task_id, 0 from (${MADE}) as made where state > 'running'`,
+  `insert into task_token (jti, task_id, run_id, kid, idx, expires) overriding system value
+   select 'jti-' || place, task_id, (place % 20 = 0)::integer, 'kid', place, now() + interval '1 hour'
+     from (${MADE}) as made where place % ${TOKEN_EACH} = 0`,
   `insert into worker (task_queue_id, worker_group, worker_id, expires)
    select task_queue_id, 'group', 'worker-' || place, deadline from (${MADE}) as made where place % 100 = 0`,
 ];
 
-const TABLES = ['task', 'task_definition', 'task_group', 'past_run', 'reduced_run', 'task_dependency', 'event', 'worker', 'audit_entry'];
+const TABLES = [
+  'task',
+  'task_definition',
+  'task_group',
+  'past_run',
+  'reduced_run',
+  'task_dependency',
+  'event',
+  'worker',
+  'audit_entry',
+  'task_token',
+];
 
 /** Vacuum comes when it is called. And entries of other days may be made from now on: later, to say so would make plans anew. */
 export async function stopVacuum(pool: pg.Pool): Promise<void> {

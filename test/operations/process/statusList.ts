@@ -9,14 +9,14 @@ export default operation({
     return { params: { list: '0' } };
   },
   check: ({ body: text, headers }) => {
-    const of = { 'content-type': 'application/statuslist+jwt', 'cache-control': 'public, max-age=2', 'access-control-allow-origin': '*' };
+    const of = { 'content-type': 'application/statuslist+jwt', 'cache-control': 'public, max-age=1', 'access-control-allow-origin': '*' };
     expect(headers).toMatchObject(of);
     expect(decodeProtectedHeader(text)).toEqual({ alg: 'ES256', kid: expect.any(String), typ: 'statuslist+jwt' });
     const { iat, exp, ...claims } = claimsOf(text);
     expect(exp - iat).toBe(60);
     expect(claims).toEqual({
       sub: expect.stringMatching(/\/oauth\/status-lists\/0$/),
-      ttl: 2,
+      ttl: 1,
       status_list: { bits: 1, lst: expect.any(String) },
     });
   },

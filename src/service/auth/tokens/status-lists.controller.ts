@@ -5,11 +5,12 @@ import { always } from '../../http/answer-headers.js';
 import { Operation } from '../../http/operation.decorator.js';
 import { RequireScopes } from '../../http/require-scopes.decorator.js';
 import { UrlParam } from '../../http/url-param.js';
-import { STATUS_TTL, StatusLists } from './status-lists.js';
+import { STATUS_MAX_AGE } from './status-life.js';
+import { StatusLists } from './status-lists.js';
 
 const TYPE = 'application/statuslist+jwt';
 const HEADERS = {
-  'cache-control': always(`\`public, max-age=${STATUS_TTL}\``),
+  'cache-control': always(`\`public, max-age=${STATUS_MAX_AGE}\``),
   'access-control-allow-origin': always('`*`'),
 };
 const LIST = { pattern: /^(0|[1-9]\d{0,9})$/, description: 'the number of a list, as tokens name it' };
@@ -21,7 +22,6 @@ export class StatusListsController {
 
   @Get('status-lists/:list')
   @RequireScopes(null)
-  @Header('cache-control', `public, max-age=${STATUS_TTL}`)
   @Header('access-control-allow-origin', '*')
   @Operation({
     summary: 'Which tokens are good no more (IETF token status list)',
@@ -34,7 +34,7 @@ export class StatusListsController {
   })
   async statusList(@UrlParam('list', LIST) list: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     const token = await this.lists.of(Number(list));
-    reply.type(TYPE);
+    reply.type(TYPE).header('cache-control', `public, max-age=${STATUS_MAX_AGE}`); // and nothing that was refused
     return token;
   }
 }

@@ -1,41 +1,42 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { LIST_LENGTH, signStatusList, statusListUri } from '../../../credentials/status-list.js';
+import { LIST_LENGTH, mark, signStatusList, statusListUri } from '../../../credentials/status-list.js';
 import { Config } from '../../config.js';
 import { ApiError } from '../../http/api-error.js';
 import { Turns } from '../../http/turns.js';
 import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { readStatusList } from './sql/read-status-list.js';
-
-/** The end of a run is in the list after EVERY_MS, and a cache tells the former one for so many seconds more: 4 in all, of 5 at most. */
-const EVERY_MS = 1_500;
-export const STATUS_TTL = 2;
-
-/** Seconds. A verifier that cannot reach us any more believes a list for no longer. */
-const LIFE = 60;
+import { STATUS_EVERY_MS, STATUS_LIFE, STATUS_OLDEST_MS, STATUS_TTL } from './status-life.js';
 
 /** Nobody has asked for it lately: it is not made anew until somebody does. */
 const WANTED_MS = 30_000;
-const STALE_MS = 2 * EVERY_MS;
 
-/** Anybody may ask, also for lists that are none: more are not read at once. */
-const AT_ONCE = 2;
-const ROOM = { all: 64, client: 64, strangers: 64 };
+/** Of what making a list took, so much is waited before the next one: all lists together take a fifth of one connection's time. */
+const REST = 4;
+
+/** Anybody may ask, also for lists that are none: no more of them wait. The lists that are known are made anew beside them. */
+const ROOM = { all: 64, client: 64, strangers: 63 };
 const ANYBODY = '';
+const OURSELVES = 'status lists';
 
 interface List {
-  /** Milliseconds of performance.now(). */
+  /** Milliseconds of performance.now(): when somebody asked for it, and before it was read. */
   asked: number;
-  made: number;
-  token: Promise<string>;
+  read: number;
+  /** Undefined until it was made. */
+  token?: string;
+  /** Those whose tokens are good no more for good: they are not looked up again. */
+  ended: Buffer;
+  making?: Promise<void> | undefined;
 }
 
 /** The signed status lists, made off the request path while anybody asks for them. */
 @Injectable()
 export class StatusLists implements OnModuleDestroy {
   private readonly lists = new Map<number, List>();
-  private readonly turns = new Turns('status lists', AT_ONCE, ROOM);
+  private readonly turns = new Turns('status lists', 1, ROOM);
   private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
 
   constructor(
     private readonly keyring: Keyring,
@@ -44,50 +45,89 @@ export class StatusLists implements OnModuleDestroy {
   ) {}
 
   onModuleDestroy(): void {
-    clearInterval(this.timer);
+    this.stopped = true;
+    clearTimeout(this.timer);
   }
 
-  /** A status list token, seconds old at most. Throws ResourceNotFound where there are no tokens. */
-  async of(list: number): Promise<string> {
+  /** A status list token. Throws ResourceNotFound where there are no tokens, and ServiceUnavailable rather than to answer an old one. */
+  async of(number: number): Promise<string> {
     const now = performance.now();
-    const known = this.lists.get(list);
-    if (known) known.asked = now;
-    return known && now - known.made < STALE_MS ? known.token : this.remake(list, now).token;
+    const list = this.lists.get(number) ?? this.begun(number);
+    list.asked = now;
+    if (!isFresh(list)) await this.renewed(number, list, ANYBODY);
+    if (isFresh(list)) return list.token;
+    throw new ApiError('ServiceUnavailable', `Status list ${number} cannot be made in time; try again soon`);
   }
 
-  /** One that could not be made is forgotten, and so is one that does not exist: names of lists that are none take no room. */
-  private remake(list: number, asked: number): List {
-    const made: List = { asked, made: performance.now(), token: this.turns.take(ANYBODY, () => this.make(list)) };
-    this.lists.set(list, made);
-    made.token.catch(() => this.lists.get(list) === made && this.lists.delete(list));
-    this.timer ??= setInterval(() => this.renew(), EVERY_MS).unref();
-    return made;
+  private begun(number: number): List {
+    const list: List = { asked: 0, read: 0, ended: Buffer.alloc(LIST_LENGTH / 8) };
+    this.lists.set(number, list);
+    this.renewSoon(STATUS_EVERY_MS);
+    return list;
   }
 
-  private async renew(): Promise<void> {
-    const now = performance.now();
-    for (const [list, { asked }] of this.lists) {
-      if (now - asked > WANTED_MS) this.lists.delete(list);
-      else
-        await this.make(list).then(
-          (token) => this.keep(list, token),
-          () => undefined,
-        ); // the next round tries again
+  private renewSoon(wait: number): void {
+    if (!this.stopped) this.timer ??= setTimeout(() => this.renewAll(), wait).unref();
+  }
+
+  /** The next round begins after this one has ended. */
+  private async renewAll(): Promise<void> {
+    const began = performance.now();
+    for (const [number, list] of this.lists) {
+      if (began - list.asked > WANTED_MS) this.lists.delete(number);
+      else await this.renewed(number, list, OURSELVES).catch(() => undefined); // the next round tries again
     }
+    this.timer = undefined;
+    if (this.lists.size > 0) this.renewSoon(Math.max(0, began + STATUS_EVERY_MS - performance.now()));
   }
 
-  private keep(list: number, token: string): void {
-    const known = this.lists.get(list);
-    if (known) this.lists.set(list, { asked: known.asked, made: performance.now(), token: Promise.resolve(token) });
+  /** Whoever wants it while it is made waits for that one: it is never made twice at once, so an older one never follows a newer one. */
+  private renewed(number: number, list: List, account: string): Promise<void> {
+    list.making ??= this.inTurn(account, () => this.renew(number, list))
+      .catch((error) => {
+        if (list.token === undefined) this.forget(number, list); // names of lists that are none take no room
+        throw error;
+      })
+      .finally(() => {
+        list.making = undefined;
+      });
+    return list.making;
   }
 
-  private async make(list: number): Promise<string> {
-    const [row] = await this.sql.query(readStatusList, [list * LIST_LENGTH, LIST_LENGTH]);
-    if (!row?.exists) throw new ApiError('ResourceNotFound', `There is no status list ${list}, or all of its tokens have expired`);
-    const { ended, now } = row;
-    return signStatusList(
-      { uri: statusListUri(this.config.issuerUrl, list), ended, now, ttl: STATUS_TTL, life: LIFE },
-      this.keyring.signer(),
-    );
+  /** The turn is passed on after the rest; what was made is there before. A list that is none costs next to nothing. */
+  private inTurn(account: string, make: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const work = async () => {
+        const began = performance.now();
+        await make();
+        resolve();
+        const rest = Math.min(REST * (performance.now() - began), STATUS_OLDEST_MS);
+        await new Promise((done) => setTimeout(done, rest).unref());
+      };
+      this.turns.take(account, work).catch(reject);
+    });
   }
+
+  private async renew(number: number, list: List): Promise<void> {
+    const began = performance.now();
+    const [row] = await this.sql.query(readStatusList, [number * LIST_LENGTH, LIST_LENGTH, list.ended]);
+    if (!row?.exists) {
+      this.forget(number, list);
+      throw new ApiError('ResourceNotFound', `There is no status list ${number}, or all of its tokens have expired`);
+    }
+    mark(list.ended, row.ended);
+    const bits = Buffer.from(list.ended);
+    mark(bits, row.lapsed);
+    const terms = { uri: statusListUri(this.config.issuerUrl, number), bits, now: row.now, ttl: STATUS_TTL, life: STATUS_LIFE };
+    list.token = await signStatusList(terms, this.keyring.signer());
+    list.read = began;
+  }
+
+  private forget(number: number, list: List): void {
+    if (this.lists.get(number) === list) this.lists.delete(number);
+  }
+}
+
+function isFresh(list: List): list is List & { token: string } {
+  return list.token !== undefined && performance.now() - list.read < STATUS_OLDEST_MS;
 }

@@ -1,18 +1,35 @@
 import { statement } from '../../../postgres/sql.js';
 
+export interface StatusListRow {
+  /** Places in the list of tokens that are good no more, and never will be. */
+  ended: number[];
+  /** Of those whose lease has lapsed: a reclaim that came in time may still be under way. */
+  lapsed: number[];
+  /** Whether the list has any tokens. */
+  exists: boolean;
+  /** Unix seconds. */
+  now: number;
+}
+
 /**
- * Which of the tokens of a list are good no more: revoked, of a key that leaked, or of a run that does not go on, which is asked of `task`,
- * so they flip in the transaction in which it ends. `exists`: whether the list has any tokens. $1 first idx, $2 length
+ * Which of the tokens of a list are good no more: expired, revoked, of a key that leaked, or of a run that does not go on, which is asked of
+ * `task`, so they flip in the transaction in which it ends. Tokens that are known to have ended are passed over before anything is looked up for
+ * them. $1 first idx, $2 length, $3 a bit for each place, 1 where it is known
  */
-export const readStatusList = statement<{ ended: number[]; exists: boolean; now: number }>(
+export const readStatusList = statement<StatusListRow>(
   'read-status-list',
   `
-select coalesce(array_agg((token.idx - $1)::integer) filter (
-         where token.revoked is not null or task.task_id is null
-            or exists (select from signing_key where signing_key.kid = token.kid and signing_key.compromised is not null)), '{}') as ended,
-       count(*) > 0 as exists, extract(epoch from now())::integer as now
-  from task_token as token
-       left join task on task.task_id = token.task_id and task.run_id = token.run_id
-                     and task.state = 'running' and task.taken_until > now()
- where token.idx >= $1 and token.idx < $1::bigint + $2::integer`,
+select coalesce(array_agg(place) filter (where ended), '{}') as ended,
+       coalesce(array_agg(place) filter (where lapsed and ended is not true), '{}') as lapsed,
+       exists (select from task_token where idx >= $1 and idx < $1::bigint + $2::integer) as exists,
+       floor(extract(epoch from now()))::integer as now
+  from (
+    select (token.idx - $1)::integer as place,
+           token.revoked is not null or token.expires <= now() or key.compromised is not null or task.state is distinct from 'running' as ended,
+           task.taken_until <= now() as lapsed
+      from task_token as token
+           left join signing_key as key on key.kid = token.kid
+           left join task on task.task_id = token.task_id and task.run_id = token.run_id
+     where token.idx >= $1 and token.idx < $1::bigint + $2::integer and get_bit($3::bytea, token.idx - $1) = 0
+  ) as token`,
 );

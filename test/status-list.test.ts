@@ -9,7 +9,7 @@ import { Sql } from '../src/service/postgres/sql.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { createNotes, NOTES } from './examples/fenced-notes.js';
 import { World } from './operations/world.js';
-import type { Credentials } from './support/api.js';
+import { type Credentials, definition, slugid } from './support/api.js';
 import { bitOf, isEnded as isEndedBy } from './support/ended-token.js';
 import { eventually } from './support/service-process.js';
 import { JWKS } from './support/signing-keys.js';
@@ -298,4 +298,26 @@ describe('while the database answers late', () => {
     await replica.close();
     line.close();
   }, 30_000);
+});
+
+it('what a run was given before its creator lost authority is good no more; an identity is, and what it is given from then on', async () => {
+  const creator = await test.client('queue:create-task:*', 'queue:scheduler-id:*', 'some:thing');
+  const taskId = slugid();
+  await ok(creator.put(`/queue/v1/task/${taskId}`, { ...definition(), schedulerId: '-', scopes: ['some:thing'] }));
+  const { credentials } = await ok(world.tasks.claimTask(taskId));
+  const api = test.root.as(credentials);
+  const token = await tokenOf(api, { scope: 'some:thing' });
+  const identity = await tokenOf(api, { requested_token_type: 'urn:ietf:params:oauth:token-type:id_token' });
+  expect([await isEnded(token), await isEnded(identity)]).toEqual([false, false]);
+
+  await ok(test.root.post(`/auth/v1/clients/${encodeURIComponent(creator.credentials!.clientId)}/disable`));
+  const { credentials: less } = await ok(world.tasks.reclaim(taskId));
+  await ends(token);
+  await test.database.pool.query(`update reduced_run set reduced = reduced - interval '2 s' where task_id = $1`, [taskId]); // two seconds later
+  const another = await tokenOf(test.root.as(less));
+  await eventually('the list has its place', () => isEnded(token));
+  expect([await isEnded(another), await isEnded(identity)]).toEqual([false, false]);
+  const { body } = await postForm(test.root, '/oauth/introspect', { token });
+  expect(body).toMatchObject({ active: true });
+  expect(body.scope).toBeUndefined();
 });

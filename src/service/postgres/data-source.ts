@@ -17,6 +17,7 @@ import { ScopeUse1764000000015 } from '../../../migrations/1764000000015-scope-u
 import { ProofsOfPossession1764000000016 } from '../../../migrations/1764000000016-proofs-of-possession.js';
 import { AuditBlocks1764000000017 } from '../../../migrations/1764000000017-audit-blocks.js';
 import { Lineage1764000000018 } from '../../../migrations/1764000000018-lineage.js';
+import { LostAuthority1764000000020 } from '../../../migrations/1764000000020-lost-authority.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -60,6 +61,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       ProofsOfPossession1764000000016,
       AuditBlocks1764000000017,
       Lineage1764000000018,
+      LostAuthority1764000000020,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

@@ -1,5 +1,7 @@
 import * as oauth from 'oauth4webapi';
+import { World } from './operations/world.js';
 import { freePort } from './support/service-process.js';
+import { claimsOf, Prover, tokenOf } from './support/task-tokens.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
@@ -24,6 +26,16 @@ it.each(['oidc', 'oauth2'] as const)('a strict client discovers the issuer by %s
       { alg: 'RS256', e: 'AQAB' },
     ],
   });
+});
+
+it('has all claims that tokens have, and no endpoint that answers nobody', async () => {
+  const said = (await (await fetch(`${issuer}/.well-known/openid-configuration`)).json()) as { claims_supported: string[] };
+  const world = new World(test);
+  const { credentials } = await world.run({ scopes: ['some:thing'] });
+  const proof = await (await Prover.make()).proof('POST', '/oauth/token', undefined, { htu: `${issuer}/oauth/token` });
+  const token = await tokenOf(test.root.as(credentials), { scope: 'some:thing' }, { headers: { dpop: proof } });
+  expect(said.claims_supported).toEqual(Object.keys(claimsOf(token)).sort());
+  expect(said).not.toHaveProperty('authorization_endpoint');
 });
 
 it('takes an issuer for no other than the one it is', async () => {

@@ -9,11 +9,30 @@ const OF_RUNS = ['hawk', 'none'];
 /** A resource server may also send a client id and its access token, as it is used to. */
 const OF_SERVERS = ['client_secret_basic', 'hawk'];
 
-const CLAIMS = ['aud', 'exp', 'fence', 'group', 'iat', 'iss', 'jti', 'nbf', 'project', 'run', 'sub', 'task', 'task_queue', 'worker'];
+const OF_ALL = [
+  'aud',
+  'exp',
+  'fence',
+  'group',
+  'iat',
+  'iss',
+  'jti',
+  'nbf',
+  'project',
+  'run',
+  'status',
+  'sub',
+  'task',
+  'task_queue',
+  'worker',
+];
+const CLAIMS = [...OF_ALL, 'client_id', 'cnf', 'scope'].sort();
 
 /**
  * What verifiers and clients need to know of this issuer, for OpenID Connect Discovery and RFC 8414 alike. There is no endpoint that
- * authorizes people, so no codes either; `response_types_supported` is there because both demand it.
+ * authorizes people, so `authorization_endpoint` is left out: OpenID Connect Discovery demands it, but one that answers nobody would be a
+ * lie, and issuers of workloads (GitHub Actions, Kubernetes) leave it out as well, so what verifies their tokens asks for none.
+ * RFC 8414 demands it only where a grant uses it. `response_types_supported` is there because both demand it.
  */
 export function metadata(issuer: string): MetadataResponse {
   return {

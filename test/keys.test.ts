@@ -4,6 +4,7 @@ import { CLOCK_SKEW, JWKS_MAX_AGE, longestBelief, PUBLISH_LEAD } from '../src/se
 import { Keyring } from '../src/service/auth/keys/keyring.js';
 import { KeysService } from '../src/service/auth/keys/keys.service.js';
 import { openedKey, sealedKey } from '../src/service/auth/keys/sealed-key.js';
+import { compromiseSigningKey } from '../src/service/auth/keys/sql/compromise-signing-key.js';
 import { listSigningKeys } from '../src/service/auth/keys/sql/list-signing-keys.js';
 import { openToken } from '../src/service/auth/token-cipher.js';
 import { Config } from '../src/service/config.js';
@@ -321,6 +322,50 @@ it('a key that a replica has not heard of is looked for, and one that is none is
   expect(await ring().findPublicKey(kid)).toMatchObject({ alg: 'RS256' });
   const strangers = await Promise.all(Array.from({ length: 50 }, (_, n) => ring().findPublicKey(`no-key-${n}`)));
   expect(new Set(strangers)).toEqual(new Set([undefined]));
+});
+
+describe('a replica that no longer hears of the database', () => {
+  let deaf: Awaited<ReturnType<TestService['replica']>>;
+  let leaked: string;
+  /** It polls no more, and nobody tells it that a key leaked. */
+  beforeEach(async () => {
+    deaf = await test.replica();
+    ring(deaf).onModuleDestroy();
+    await ring(deaf).refresh();
+    leaked = ring(deaf).signer().kid;
+    await test.service.app.get(Sql).query(compromiseSigningKey, [leaked, 3_600]);
+  });
+  afterEach(() => deaf.close());
+
+  /** As if so many seconds had passed by the clock that nobody sets. */
+  async function after<T>(seconds: number, work: () => Promise<T>): Promise<T> {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + seconds * 1_000;
+    try {
+      return await work();
+    } finally {
+      Reflect.deleteProperty(performance, 'now');
+    }
+  }
+
+  it('believes its copy of the keys for five seconds, then asks', async () => {
+    expect(await ring(deaf).findPublicKey(leaked)).toBeDefined();
+    await after(6, async () => expect(await ring(deaf).findPublicKey(leaked)).toBeUndefined());
+  });
+
+  it('tells keys on while tokens of them are alive, for caches to forget soon, and then no more', async () => {
+    const answer = async () => {
+      const { status, headers, body } = await deaf.root.as().get(JWKS);
+      return [status, headers['cache-control'], status === 200 && kids(body.keys).includes(leaked)];
+    };
+    const belief = longestBelief(test.service.app.get(Config));
+    expect(await answer()).toEqual([200, 'public, max-age=300', true]);
+    expect(await after(40, answer)).toEqual([200, 'public, max-age=30', true]);
+    expect(await after(belief - 60, answer)).toEqual([200, 'public, max-age=30', true]);
+    expect(await after(belief + 1, answer)).toEqual([503, undefined, false]);
+    await ring(deaf).refresh();
+    expect(await answer()).toEqual([200, 'public, max-age=300', false]);
+  });
 });
 
 it('jose finds the keys, and a new one when it meets it', async () => {

@@ -6479,7 +6479,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;
@@ -6494,7 +6494,7 @@ export interface operations {
             /** @description It is what the caller has */
             304: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;
@@ -6550,7 +6550,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;
@@ -6565,7 +6565,7 @@ export interface operations {
             /** @description It is what the caller has */
             304: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;
@@ -6621,7 +6621,7 @@ export interface operations {
             /** @description Success */
             200: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;
@@ -6636,7 +6636,7 @@ export interface operations {
             /** @description It is what the caller has */
             304: {
                 headers: {
-                    /** @description `public, max-age=300` */
+                    /** @description `public, max-age=300`; less of keys while the database is away */
                     "cache-control": string;
                     /** @description Of this content */
                     etag: string;

@@ -33,9 +33,14 @@ export class KeptCopy<T> {
     clearInterval(this.timer);
   }
 
+  /** Milliseconds since the database was last asked, with success. */
+  get age(): number {
+    return performance.now() - this.checkedAt;
+  }
+
   /** Whether the copy was checked in the last 5 s. */
   get isFresh(): boolean {
-    return performance.now() - this.checkedAt <= STALE_MS;
+    return this.age <= STALE_MS;
   }
 
   /** Resolves at once while the copy was checked in the last 5 s; otherwise checks it, or rejects. */

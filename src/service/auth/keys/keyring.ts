@@ -71,6 +71,11 @@ export class Keyring implements OnApplicationBootstrap, OnModuleDestroy {
     return this.published;
   }
 
+  /** Seconds since the database told these keys. */
+  get age(): number {
+    return this.copy.age / 1000;
+  }
+
   /** undefined: unknown, or compromised. */
   publicKey(kid: string): VerifyingKey | undefined {
     const key = this.held.get(kid)?.key;

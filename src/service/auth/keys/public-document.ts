@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { JWKS_MAX_AGE } from './key-life.js';
 
-/** JSON that anybody may read from anywhere, and keep for as long as a key is published before it signs, halved. */
+/** JSON that anybody may read from anywhere, and keep for a while. */
 export class PublicDocument {
   private readonly text: string;
   private readonly etag: string;
@@ -12,9 +11,10 @@ export class PublicDocument {
     this.etag = `"${createHash('sha256').update(this.text).digest('base64url')}"`;
   }
 
-  send(request: FastifyRequest, reply: FastifyReply): void {
+  /** `maxAge`: seconds. */
+  send(request: FastifyRequest, reply: FastifyReply, maxAge: number): void {
     reply.headers({
-      ...{ etag: this.etag, 'cache-control': `public, max-age=${JWKS_MAX_AGE}` },
+      ...{ etag: this.etag, 'cache-control': `public, max-age=${maxAge}` },
       ...{ 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' },
     });
     if (this.isKnown(request.headers['if-none-match'])) reply.code(304).send();

@@ -230,6 +230,14 @@ it('a full list is made in time', async () => {
   await ends(token);
 }, 30_000);
 
+it('places tell neither how many tokens there are nor which were made together', async () => {
+  const { api } = await issued();
+  const places: number[] = [];
+  for (let n = 0; n < 8; n++) places.push(placeOf(await tokenOf(api)).idx);
+  const steps = places.slice(1).map((place, nth) => place - (places[nth] as number));
+  expect(steps.filter((step) => Math.abs(step) > 100).length).toBeGreaterThan(4);
+});
+
 it('is not dated in the future', async () => {
   await eventually('a second is nearly over', () => Date.now() % 1_000 > 600);
   const [row] = await test.service.app.get(Sql).query(readStatusList, [0, LIST_LENGTH, Buffer.alloc(LIST_LENGTH / 8)]);

@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { generateKeyPair } from 'jose';
-import { encodeStatusList, LIST_LENGTH, mark, signStatusList, statusReference } from './status-list.js';
+import { encodeStatusList, LIST_LENGTH, mark, shuffledPlaces, signStatusList, statusReference } from './status-list.js';
 
 const bitsOf = (lst: string) => inflateSync(Buffer.from(lst, 'base64url'));
 
@@ -51,6 +51,30 @@ describe('a list as it is sent, in bytes', () => {
     expect(length).toBeGreaterThan(least);
     expect(length).toBeLessThan(most);
   });
+});
+
+it('the places of a list are all of them, once each, in an order of its own', () => {
+  const all = Uint32Array.from({ length: LIST_LENGTH }, (_, nth) => nth);
+  const shuffled = fc.tuple(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.nat({ max: 1_000_000 }));
+  fc.assert(
+    fc.property(shuffled, ([secret, list]) => {
+      const places = shuffledPlaces(Buffer.from(secret), list);
+      expect(Buffer.from(places.toSorted().buffer).equals(Buffer.from(all.buffer))).toBe(true);
+      // in no order: of two that follow one another either may come first, and hardly ever are they neighbours
+      const steps = places.subarray(1).map((place, nth) => place - (places[nth] as number));
+      const up = steps.filter((step) => step < 2 ** 31).length;
+      expect(Math.abs(up - LIST_LENGTH / 2)).toBeLessThan(2_000);
+      expect(steps.filter((step) => step === 1).length).toBeLessThan(20);
+      for (const other of [shuffledPlaces(Buffer.from(secret), list + 1), shuffledPlaces(Buffer.alloc(33), list)]) {
+        expect(other.filter((place, nth) => place === places[nth]).length).toBeLessThan(20);
+      }
+    }),
+    { numRuns: 5 },
+  );
+});
+
+it('places stay where they are from version to version', () => {
+  expect([...shuffledPlaces(Buffer.alloc(32), 0).subarray(0, 4)]).toEqual([9_490, 93_114, 91_914, 80_192]);
 });
 
 it('a list has 131 072 places, and then the next one begins', () => {

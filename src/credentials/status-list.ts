@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { type CryptoKey, SignJWT } from 'jose';
 
@@ -9,7 +10,7 @@ export interface StatusReference {
   status_list: { idx: number; uri: string };
 }
 
-/** The place of the token that was the nth of all to be issued. */
+/** The place of a token, counted through all lists. */
 export function statusReference(issuer: string, nth: number): StatusReference {
   const list = Math.floor(nth / LIST_LENGTH);
   return { status_list: { idx: nth % LIST_LENGTH, uri: statusListUri(issuer, list) } };
@@ -17,6 +18,25 @@ export function statusReference(issuer: string, nth: number): StatusReference {
 
 export function statusListUri(issuer: string, list: number): string {
   return `${issuer}/oauth/status-lists/${list}`;
+}
+
+/**
+ * The places of a list in an order that only who has the secret knows: the nth token to be issued gets the nth of them. In order they would
+ * tell every audience how many tokens are made, and which were made together (12.2 of the draft).
+ */
+export function shuffledPlaces(secret: Buffer, list: number): Uint32Array {
+  const random = createHash('shake256', { outputLength: 4 * LIST_LENGTH })
+    .update(secret)
+    .update(`${list}`)
+    .digest();
+  const places = Uint32Array.from({ length: LIST_LENGTH }, (_, nth) => nth);
+  for (let last = LIST_LENGTH - 1; last > 0; last--) {
+    const other = random.readUInt32LE(4 * last) % (last + 1);
+    const place = places[last] as number;
+    places[last] = places[other] as number;
+    places[other] = place;
+  }
+  return places;
 }
 
 /** Sets the bits of these places. */

@@ -13,6 +13,8 @@ export abstract class Keys {
   abstract readonly blobs: string;
   /** Encrypts the keys that sign tokens, at rest. */
   abstract readonly signing: Buffer;
+  /** Shuffles the places of the status lists. */
+  abstract readonly places: Buffer;
   /** The access token of the bootstrap client. */
   abstract readonly bootstrap: string;
   /** Tells, without revealing it, whether a database was written with this master key. */
@@ -26,6 +28,7 @@ export function deriveKeys(masterKey: string): Keys {
     issuer: derive('issuer').toString('base64url'),
     blobs: derive('blobs').toString('base64url'),
     signing: derive('signing'),
+    places: derive('places'),
     bootstrap: derive('bootstrap').toString('base64url'),
     check: createHmac('sha256', derive('check')).update('leasehold').digest(),
   };

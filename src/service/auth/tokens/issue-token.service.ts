@@ -12,6 +12,7 @@ import { type AuditRecord, auditParameters, insertAudit, toldScopes } from '../.
 import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { type IssuedRow, insertTaskToken } from './sql/insert-task-token.js';
+import { StatusPlaces } from './status-places.js';
 
 /** Of one run, at a time. One for each audience is enough; who asks for one per request would fill the table. */
 const MOST_OF_A_RUN = 1_000;
@@ -35,6 +36,7 @@ export class IssueTokenService {
     private readonly keyring: Keyring,
     private readonly sql: Sql,
     private readonly config: Config,
+    private readonly places: StatusPlaces,
   ) {}
 
   /** One transaction: a token that cannot be signed is not recorded. Throws OAuthError. */
@@ -45,7 +47,8 @@ export class IssueTokenService {
     try {
       return await this.sql.transaction(async (runner) => {
         const [row] = await runner.query(insertTaskToken, this.parameters(wish, jti, signer.kid));
-        const claims = claimsOf(wish, jti, this.config.issuerUrl, issued(row, wish));
+        const made = issued(row, wish);
+        const claims = claimsOf(wish, jti, this.config.issuerUrl, { ...made, idx: this.places.of(made.idx) });
         await runner.query(insertAudit, auditParameters([issuance(wish, claims)]));
         return { token: await signTaskToken(claims, wish.type, signer), claims };
       });

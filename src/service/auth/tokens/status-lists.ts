@@ -7,6 +7,7 @@ import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { readStatusList } from './sql/read-status-list.js';
 import { STATUS_EVERY_MS, STATUS_LIFE, STATUS_OLDEST_MS, STATUS_TTL } from './status-life.js';
+import { StatusPlaces } from './status-places.js';
 
 /** Nobody has asked for it lately: it is not made anew until somebody does. */
 const WANTED_MS = 30_000;
@@ -25,8 +26,10 @@ interface List {
   read: number;
   /** Undefined until it was made. */
   token?: string;
-  /** Those whose tokens are good no more for good: they are not looked up again. */
+  /** Those whose tokens are good no more for good, by their order in the database: they are not looked up again. */
   ended: Buffer;
+  /** The same, by their places. */
+  told: Buffer;
   making?: Promise<void> | undefined;
 }
 
@@ -42,6 +45,7 @@ export class StatusLists implements OnModuleDestroy {
     private readonly keyring: Keyring,
     private readonly sql: Sql,
     private readonly config: Config,
+    private readonly places: StatusPlaces,
   ) {}
 
   onModuleDestroy(): void {
@@ -60,7 +64,7 @@ export class StatusLists implements OnModuleDestroy {
   }
 
   private begun(number: number): List {
-    const list: List = { asked: 0, read: 0, ended: Buffer.alloc(LIST_LENGTH / 8) };
+    const list: List = { asked: 0, read: 0, ended: Buffer.alloc(LIST_LENGTH / 8), told: Buffer.alloc(LIST_LENGTH / 8) };
     this.lists.set(number, list);
     this.renewSoon(STATUS_EVERY_MS);
     return list;
@@ -115,9 +119,12 @@ export class StatusLists implements OnModuleDestroy {
       this.forget(number, list);
       throw new ApiError('ResourceNotFound', `There is no status list ${number}, or all of its tokens have expired`);
     }
+    const places = this.places.ofList(number);
+    const placed = (order: number[]) => order.map((nth) => places[nth] as number);
     mark(list.ended, row.ended);
-    const bits = Buffer.from(list.ended);
-    mark(bits, row.lapsed);
+    mark(list.told, placed(row.ended));
+    const bits = Buffer.from(list.told);
+    mark(bits, placed(row.lapsed));
     const terms = { uri: statusListUri(this.config.issuerUrl, number), bits, now: row.now, ttl: STATUS_TTL, life: STATUS_LIFE };
     list.token = await signStatusList(terms, this.keyring.signer());
     list.read = began;

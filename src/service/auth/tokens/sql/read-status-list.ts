@@ -1,7 +1,7 @@
 import { statement } from '../../../postgres/sql.js';
 
 export interface StatusListRow {
-  /** Places in the list of tokens that are good no more, and never will be. */
+  /** Of the tokens of the list, by their order, those that are good no more, and never will be. */
   ended: number[];
   /** Of those whose lease has lapsed: a reclaim that came in time may still be under way. */
   lapsed: number[];
@@ -15,7 +15,7 @@ export interface StatusListRow {
  * Which of the tokens of a list are good no more: expired, revoked, of a key that leaked, of a run that does not go on (which is asked of
  * `task`, so they flip in the transaction in which it ends), or of a run that has lost authority since: what they say of its scopes is not
  * true any more. An identity says nothing of scopes. Tokens that are known to have ended are passed over before anything is looked up for
- * them. $1 first idx, $2 length, $3 a bit for each place, 1 where it is known
+ * them. $1 first idx, $2 length, $3 a bit for each in order, 1 where it is known
  */
 export const readStatusList = statement<StatusListRow>(
   'read-status-list',

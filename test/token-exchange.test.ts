@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { decodeProtectedHeader } from 'jose';
+import { decodeProtectedHeader, SignJWT } from 'jose';
 import { authorizationHeader, payloadHash } from '../src/credentials/hawk.js';
 import { joinScopes } from '../src/credentials/task-token.js';
 import { satisfies } from '../src/scopes/scope.js';
+import { Keyring } from '../src/service/auth/keys/keyring.js';
 import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
 import { World } from './operations/world.js';
@@ -34,6 +35,26 @@ async function claimed(scopes: string[] = [], overrides: Record<string, unknown>
 
 const tokensOf = async ({ taskId }: Run): Promise<number> =>
   (await test.database.pool.query('select count(*)::int from task_token where task_id = $1', [taskId])).rows[0].count;
+
+const basic = ({ clientId, accessToken }: Credentials) =>
+  `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${accessToken}`).toString('base64')}`;
+
+/** As a replica does it whose clock is off by so many seconds. */
+async function withClock<T>(seconds: number, work: () => Promise<T>): Promise<T> {
+  const real = Date.now;
+  Date.now = () => real() + seconds * 1000;
+  try {
+    return await work();
+  } finally {
+    Date.now = real;
+  }
+}
+
+/** What somebody makes who has our key. */
+function forged(claims: object, alg: 'ES256' | 'RS256' = 'ES256', typ = 'at+jwt'): Promise<string> {
+  const { kid, key } = test.service.app.get(Keyring).signer(alg);
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg, kid, typ }).sign(key);
+}
 
 /** The refusal in the words of OAuth; fails unless nothing was given. */
 function refusal({ status, body, headers }: Answer): string {
@@ -501,6 +522,38 @@ describe('our own API', () => {
     await refused(get(CURRENT, `Bearer ${token}`), /revoked, or has expired/);
   });
 
+  it.each([-90, -3_000, 1_300, 4_000])(
+    'goes by the clock of the database, with one of its own that is off by %d s: nothing live is refused, what is taken back is gone',
+    async (off) => {
+      const run = await claimed(['auth:current-scopes']);
+      const [token, given] = [
+        await tokenForUs(run.api, 'auth:current-scopes'),
+        await tokenForUs(run.api, `assume:task-run:${run.taskId}/0`),
+      ];
+      const asRoot = { authorization: basic(test.root.credentials!) };
+      const form = (path: string) => postForm(test.root.as(), path, { token }, asRoot);
+      const answers = await withClock(off, async () => [
+        await get(CURRENT, `Bearer ${token}`),
+        await exchange(test.root.as(), { subject_token: given, subject_token_type: TYPE('jwt') }),
+        await form('/oauth/introspect'),
+        await form('/oauth/revoke'),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      expect(answers[2]?.body.active).toBe(true);
+      expect((await form('/oauth/introspect')).body).toEqual({ active: false });
+      await refused(get(CURRENT, `Bearer ${token}`), /revoked/);
+    },
+  );
+
+  it('refuses one whose own times are over, or are to come, whatever its row says', async () => {
+    const run = await claimed(['auth:current-scopes']);
+    const claims = claimsOf(await tokenForUs(run.api, 'auth:current-scopes'));
+    const now = claims.iat;
+    expect((await get(CURRENT, `Bearer ${await forged({ ...claims, nbf: now + 30 })}`)).status).toBe(200);
+    for (const times of [{ nbf: now + 120 }, { iat: now + 120 }, { iat: now - 20, nbf: now - 20, exp: now - 10 }])
+      await refused(get(CURRENT, `Bearer ${await forged({ ...claims, ...times })}`), /expired, or is not valid yet/);
+  });
+
   it('knows them by the run, which may have lost what they say: roles at once, everything at its end', async () => {
     const roleId = await world.roleId(['some:right', 'auth:current-scopes']);
     const run = await claimed([`assume:${roleId}`]);
@@ -650,8 +703,6 @@ describe('our own API', () => {
 
 describe('a resource server asks', () => {
   const AUDIENCE = 'https://api.example.com';
-  const basic = ({ clientId, accessToken }: Credentials) =>
-    `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${accessToken}`).toString('base64')}`;
 
   it('by its client id and access token, if they are those of a client that may', async () => {
     const run = await claimed();

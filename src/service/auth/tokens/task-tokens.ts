@@ -32,9 +32,9 @@ export class TaskTokens {
     private readonly config: Config,
   ) {}
 
-  /** What a token that we signed says, whoever it is for. Throws TokenError. */
+  /** What a token that we signed says, whoever it is for and however long ago: our own clock decides nothing. Throws TokenError. */
   verify(token: string, type: TaskTokenType, audiences?: readonly string[]): Promise<TaskClaims> {
-    const terms = { type, issuer: this.config.issuerUrl, now: Date.now() / 1000, keyOf: (kid: string) => this.keyring.findPublicKey(kid) };
+    const terms = { type, issuer: this.config.issuerUrl, keyOf: (kid: string) => this.keyring.findPublicKey(kid) };
     return verifyTaskToken(token, audiences ? { ...terms, audiences } : terms);
   }
 
@@ -43,11 +43,11 @@ export class TaskTokens {
     return this.verify(token, 'at+jwt', [...new Set([this.config.issuerUrl, this.config.rootUrl])]);
   }
 
-  /** Throws CredentialError for one that was revoked or has ended by the database's clock. */
+  /** Throws CredentialError for one that was revoked, or whose time is over, or has not come, by the database's clock. */
   async find(claims: TaskClaims): Promise<HeldToken> {
     await this.registry.fresh();
-    const [found] = await this.sql.query(findTokenRun, [claims.jti]);
-    if (!found) throw new CredentialError('The token was revoked, or has expired');
+    const [found] = await this.sql.query(findTokenRun, [claims.jti, Math.max(claims.iat, claims.nbf), claims.exp]);
+    if (!found) throw new CredentialError('The token was revoked, or has expired, or is not valid yet');
     const holder = holderOf(claims);
     this.authority.assertHeld(holder, found);
     const { ancestors, ...run } = found;

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { decodeProtectedHeader, SignJWT } from 'jose';
 import { authorizationHeader, payloadHash } from '../src/credentials/hawk.js';
+import { generateSigningKey } from '../src/credentials/signing-key.js';
 import { joinScopes } from '../src/credentials/task-token.js';
 import { satisfies } from '../src/scopes/scope.js';
 import { Keyring } from '../src/service/auth/keys/keyring.js';
+import { sealedKey } from '../src/service/auth/keys/sealed-key.js';
+import { compromiseSigningKey } from '../src/service/auth/keys/sql/compromise-signing-key.js';
+import { insertSigningKey } from '../src/service/auth/keys/sql/insert-signing-key.js';
 import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
+import { Keys } from '../src/service/keys.js';
+import { Sql } from '../src/service/postgres/sql.js';
 import { World } from './operations/world.js';
 import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
 import { claimsOf, exchange, GRANT, HERE, Prover, postForm, TYPE, tokenForUs, tokenOf } from './support/task-tokens.js';
@@ -308,20 +314,43 @@ describe('what a token holds', () => {
     }
   });
 
-  it('a thousand at a time for a run, and no more until some have ended', async () => {
+  it('a thousand for a run, taken back or not, until ten minutes after their end', async () => {
     const run = await claimed();
     await test.database.pool.query(
-      `insert into task_token (jti, task_id, run_id, kid, expires) select 'filled-' || n, $1, 0, 'k', now() + interval '1 hour' from generate_series(1, 999) n`,
+      `insert into task_token (jti, task_id, run_id, kid, expires, revoked)
+       select 'filled-' || n, $1, 0, 'k', now() + interval '1 hour', case when n % 2 = 0 then now() end from generate_series(1, 999) n`,
       [run.taskId],
     );
-    await tokenOf(run.api);
+    const token = await tokenOf(run.api);
+    await ok(postForm(run.api, '/oauth/revoke', { token }));
+    const over = `update task_token set expires = now() - $1::interval where jti = $2`;
+    await test.database.pool.query(over, ['9 minutes', 'filled-1']);
     const answer = await exchange(run.api);
     expect(refusal(answer)).toBe('400 invalid_grant');
     expect(answer.body.message).toMatch(/1000 tokens/);
-    await test.database.pool.query(`update task_token set revoked = now() where jti = 'filled-1'`);
-    await test.database.pool.query(`update task_token set expires = now() - interval '1 second' where jti = 'filled-2'`);
+    expect(refusal(await exchange(run.api, { requested_token_type: TYPE('id_token') }))).toBe('400 invalid_grant');
+    for (const jti of ['filled-1', 'filled-2']) await test.database.pool.query(over, ['11 minutes', jti]);
     for (let n = 0; n < 2; n++) await tokenOf(run.api);
     expect(refusal(await exchange(run.api))).toBe('400 invalid_grant');
+    expect(await tokensOf(run)).toBe(1_002);
+  });
+
+  it('nothing of a run that another worker holds', async () => {
+    const run = await claimed();
+    const holder = { taskId: run.taskId, runId: 0, workerGroup: 'group', workerId: 'worker' };
+    const issue = (more: object) =>
+      test.service.app.get(IssueTokenService).issue({ type: 'at+jwt', audience: 'x', scopes: [], run: { ...holder, ...more } });
+    for (const more of [{ workerId: 'other' }, { workerGroup: 'other' }, { runId: 1 }])
+      await expect(issue(more)).rejects.toMatchObject({ error: 'invalid_grant' });
+    expect(await tokensOf(run)).toBe(0);
+    await issue({});
+  });
+
+  it('no claims that nobody would believe: that is our mistake, and not that of who asks', async () => {
+    const run = await claimed();
+    await world.tasks.alter(run.taskId, `project_id = 'a b'`);
+    expect(refusal(await exchange(run.api))).toBe('500 server_error');
+    expect(await tokensOf(run)).toBe(0);
   });
 
   it('whatever is asked of whatever is held: only what is held, and as many scopes as there were', async () => {
@@ -431,9 +460,38 @@ describe('a token made from a token', () => {
     for (let n = 0; n < 8; n++) {
       const first = await tokenForUs(run.api, scope);
       const [made] = await Promise.all([by(first, { scope }), ok(postForm(run.api, '/oauth/revoke', { token: first }))]);
-      if (made.status !== 200) continue;
+      if (made.status !== 200) {
+        expect(refusal(made)).toBe('400 invalid_request');
+        continue;
+      }
       expect((await postForm(run.api, '/oauth/introspect', { token: made.body.access_token })).body).toEqual({ active: false });
     }
+  });
+
+  it('and taking back the others of its family, all at once, wait for one another, and never in a circle', async () => {
+    const { pool } = test.database;
+    const deadlocks = async () =>
+      Number((await pool.query('select deadlocks from pg_stat_database where datname = current_database()')).rows[0].deadlocks);
+    const before = await deadlocks();
+    const other = await test.replica({ rootUrl: HERE, issuerUrl: HERE });
+    const run = await claimed();
+    const scope = `assume:task-run:${run.taskId}/0`;
+    const from = (token: string) =>
+      exchange(other.root.as(), { subject_token: token, subject_token_type: TYPE('access_token'), audience: HERE, scope });
+    const tokenFrom = async (token: string): Promise<string> => (await from(token)).body.access_token;
+    const asRun = other.root.as(run.credentials);
+    for (let n = 0; n < 12; n++) {
+      const first = await tokenForUs(asRun, scope);
+      const children = await Promise.all([first, first, first].map(tokenFrom));
+      const family = [first, ...children, ...(await Promise.all(children.map(tokenFrom)))];
+      const revoked = family.map((token) => postForm(asRun, '/oauth/revoke', { token }));
+      const made = await Promise.all(family.slice(1).map(from));
+      expect((await Promise.all(revoked)).map(({ status }) => status)).toEqual(family.map(() => 200));
+      for (const answer of made) if (answer.status !== 200) expect(refusal(answer)).toBe('400 invalid_request');
+    }
+    expect((await pool.query('select from task_token where task_id = $1 and revoked is null', [run.taskId])).rowCount).toBe(0);
+    await other.close(); // which tells what its connections have counted
+    expect(await deadlocks()).toBe(before);
   });
 
   it('is not made for ever from one another', async () => {
@@ -698,6 +756,48 @@ describe('our own API', () => {
       await refused(get(CURRENT, `DPoP ${other}`, { dpop: stolen }), /ath/);
       expect((await send(stolen)).status).toBe(200);
     });
+  });
+});
+
+describe('a key that leaked', () => {
+  const post = (path: string, token: string) => test.root.as().post(path, undefined, { authorization: `Bearer ${token}` });
+
+  it('makes no token of another run from the row of one', async () => {
+    const [mine, victim] = [await claimed(), await claimed(['victim:*'])];
+    const [own, theirs] = [claimsOf(await tokenForUs(mine.api)), claimsOf(await tokenForUs(victim.api))];
+    const scope = `assume:task-run:${victim.taskId}/0 queue:reclaim-task:${victim.taskId}/0 queue:resolve-task:${victim.taskId}/0`;
+    const { sub, task, run } = theirs;
+    const token = await forged({ ...own, sub, task, run, scope });
+    for (const path of ['reclaim', 'completed'])
+      expect((await post(`/queue/v1/task/${victim.taskId}/runs/0/${path}`, token)).status).toBe(401);
+    expect(refusal(await exchange(test.root.as(), { subject_token: token, subject_token_type: TYPE('jwt') }))).toBe('400 invalid_request');
+    await ok(postForm(test.root, '/oauth/revoke', { token }));
+    for (const { jti } of [own, theirs])
+      expect((await test.database.pool.query('select revoked from task_token where jti = $1', [jti])).rows).toEqual([{ revoked: null }]);
+    const current = (token: string) => test.root.as().get('/auth/v1/scopes/current', { authorization: `Bearer ${token}` });
+    const rights = claimsOf(await tokenForUs((await claimed(['auth:current-scopes'])).api, 'auth:current-scopes'));
+    expect((await current(await forged(rights))).status).toBe(200); // so it is not for another reason
+    expect((await current(await forged(rights, 'RS256'))).status).toBe(401);
+    await test.database.pool.query(`update task_token set kid = 'another' where jti = $1`, [rights.jti]);
+    expect((await current(await forged(rights))).status).toBe(401);
+  });
+
+  it('is believed by nobody here from then on, and signs no more, though no replica has heard of it', async () => {
+    const { app } = test.service;
+    const run = await claimed();
+    const token = await tokenOf(run.api);
+    const { kid } = decodeProtectedHeader(token);
+    expect(app.get(Keyring).signer().kid).toBe(kid);
+    const spare = await generateSigningKey('ES256');
+    await app.get(Sql).transaction(async (runner) => {
+      await runner.query(compromiseSigningKey, [kid, 3_600]);
+      await runner.query(insertSigningKey, [...sealedKey(app.get(Keys), spare), 0]);
+    });
+    expect((await postForm(test.root, '/oauth/introspect', { token })).body).toEqual({ active: false });
+    const next = await tokenOf(run.api);
+    expect(decodeProtectedHeader(next).kid).toBe(spare.publicJwk.kid);
+    expect((await postForm(test.root, '/oauth/introspect', { token: next })).body.active).toBe(true);
+    expect(await tokensOf(run)).toBe(2);
   });
 });
 

@@ -8,6 +8,9 @@ import { TokenError } from './token-error.js';
  */
 export type TaskTokenType = 'at+jwt' | 'JWT';
 
+/** By which algorithm each is signed, and believed: an identity is for clouds, some of which only take RSA. */
+export const ALG_OF = { 'at+jwt': 'ES256', JWT: 'RS256' } as const satisfies Record<TaskTokenType, string>;
+
 /** The claims of a task token. Times are unix seconds. */
 export interface TaskClaims {
   iss: string;

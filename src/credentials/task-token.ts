@@ -1,7 +1,7 @@
 import type { CryptoKey } from 'jose';
 import { isScope } from '../scopes/scope.js';
 import { readCompactJws, verifySignature } from './compact-jws.js';
-import { assertTaskClaims, type TaskClaims, type TaskTokenType } from './task-claims.js';
+import { ALG_OF, assertTaskClaims, type TaskClaims, type TaskTokenType } from './task-claims.js';
 import { TokenError } from './token-error.js';
 
 /** Characters. What is longer is refused unread. */
@@ -39,17 +39,25 @@ export interface TokenTerms {
   keyOf(kid: string): Promise<{ alg: string; key: CryptoKey } | undefined>;
 }
 
-/** The claims of a token that we signed, for this audience. Whether its time is over is for who asks the database, by its clock. Throws TokenError. */
-export async function verifyTaskToken(token: string, terms: TokenTerms): Promise<TaskClaims> {
+/** What a token that we signed says, and by which key it says so. */
+export interface VerifiedToken {
+  claims: TaskClaims;
+  kid: string;
+}
+
+/** For this audience. Whether its time is over is for who asks the database, by its clock. Throws TokenError. */
+export async function verifyTaskToken(token: string, terms: TokenTerms): Promise<VerifiedToken> {
   const form = { name: 'token', atMost: LONGEST_READ, members: ['alg', 'kid', 'typ'], type: terms.type };
   const { header, payload } = readCompactJws(token, form);
-  const known = typeof header.kid === 'string' ? await terms.keyOf(header.kid) : undefined;
+  const kid = typeof header.kid === 'string' ? header.kid : '';
+  const known = kid === '' ? undefined : await terms.keyOf(kid);
   if (!known) throw new TokenError('unknown-key', 'The key that the token names is not one that is trusted');
-  if (header.alg !== known.alg) throw new TokenError('algorithm', 'The alg of the token is not that of the key it names');
+  if (header.alg !== known.alg || known.alg !== ALG_OF[terms.type])
+    throw new TokenError('algorithm', 'The alg of the token is not that of the key it names, or not that of its type');
   await verifySignature(token, 'token', known.key, known.alg);
   assertTaskClaims(payload, terms.type);
   assertMeant(payload, terms);
-  return payload;
+  return { claims: payload, kid };
 }
 
 function assertMeant({ iss, aud }: TaskClaims, { issuer, audiences }: TokenTerms): void {

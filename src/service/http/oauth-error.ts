@@ -42,8 +42,8 @@ const OF_AUTHORIZATION: readonly OAuthErrorCode[] = ['unauthorized_client', 'inv
 export function refusalOf(error: ApiError): Refusal['code'] | undefined {
   if (error.code === 'AuthenticationFailed' || error.code === 'InsufficientScopes') return error.code;
   if (!(error instanceof OAuthError)) return undefined;
-  if (error.cause instanceof CredentialError) return 'AuthenticationFailed';
-  return OF_AUTHORIZATION.includes(error.error) ? 'InsufficientScopes' : undefined;
+  if (OF_AUTHORIZATION.includes(error.error)) return 'InsufficientScopes';
+  return error.cause instanceof CredentialError ? 'AuthenticationFailed' : undefined;
 }
 
 const OF_OURS: Partial<Record<ErrorCode, OAuthErrorCode>> = {

@@ -36,7 +36,8 @@ export class AuthenticateTokenService {
   /** The token first, then its key, then its run: a proof is spent only by who may use it. */
   private async caller(request: SignedRequest, ownRun: RunName | undefined): Promise<Caller> {
     const { scheme, token } = presented(request);
-    const claims = await this.tokens.verifyOurs(token);
+    const verified = await this.tokens.verifyOurs(token);
+    const { claims } = verified;
     if ((claims.cnf !== undefined) !== (scheme === 'dpop')) {
       const message = claims.cnf
         ? 'is bound to a key; send it as `Authorization: DPoP`, with a proof'
@@ -46,7 +47,7 @@ export class AuthenticateTokenService {
     const proof = claims.cnf ? await this.proofs.verify(request, token) : undefined;
     if (claims.cnf?.jkt !== proof?.jkt)
       throw new TokenError('key-binding', 'The token is bound to another key than that of the DPoP proof');
-    const held = await this.tokens.find(claims);
+    const held = await this.tokens.find(verified);
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
     const run = { ...held.holder, creator: held.run.creator, byToken: true as const };

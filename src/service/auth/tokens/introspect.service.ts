@@ -18,9 +18,10 @@ export class IntrospectService {
    */
   async introspect(token: string, caller: Caller): Promise<IntrospectionResponse> {
     try {
-      const claims = await this.tokens.verify(token, 'at+jwt');
+      const verified = await this.tokens.verify(token, 'at+jwt');
+      const { claims } = verified;
       if (!isOwn(claims, caller) && !caller.holds(`auth:introspect:${claims.aud}`)) return { active: false };
-      const held = await this.tokens.find(claims);
+      const held = await this.tokens.find(verified);
       if (runStanding(held.run) !== 'everything') return { active: false };
       const { scope: _, ...rest } = claims;
       const scope = joinScopes(this.tokens.granted(held));

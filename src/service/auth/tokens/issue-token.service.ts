@@ -2,19 +2,21 @@ import { Injectable } from '@nestjs/common';
 import { type RunHolder, runClientId } from '../../../credentials/run-grant.js';
 import { slugid } from '../../../credentials/slugid.js';
 import { statusReference } from '../../../credentials/status-list.js';
-import { subjectOf, type TaskClaims, type TaskTokenType } from '../../../credentials/task-claims.js';
+import { ALG_OF, subjectOf, type TaskClaims, type TaskTokenType } from '../../../credentials/task-claims.js';
 import { joinScopes } from '../../../credentials/task-token.js';
 import { TokenError } from '../../../credentials/token-error.js';
 import { signTaskToken } from '../../../credentials/token-mint.js';
 import { Config } from '../../config.js';
+import { ApiError } from '../../http/api-error.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { type AuditRecord, auditParameters, insertAudit, toldScopes } from '../../postgres/audit-log.js';
 import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { type IssuedRow, insertTaskToken } from './sql/insert-task-token.js';
+import { lockRunTokens } from './sql/lock-run-tokens.js';
 import { StatusPlaces } from './status-places.js';
 
-/** Of one run, at a time. One for each audience is enough; who asks for one per request would fill the table. */
+/** Of one run, until ten minutes after their end. One for each audience is enough; who asks for one per request would fill the table. */
 const MOST_OF_A_RUN = 1_000;
 
 /** What a token is to be; everything in it was authorized. */
@@ -29,6 +31,11 @@ export interface TokenWish {
   parent?: { exp: number; lineage: readonly string[] } | undefined;
 }
 
+interface IssuedToken {
+  token: string;
+  claims: TaskClaims;
+}
+
 /** The one place where task tokens are made. */
 @Injectable()
 export class IssueTokenService {
@@ -39,23 +46,39 @@ export class IssueTokenService {
     private readonly places: StatusPlaces,
   ) {}
 
-  /** One transaction: a token that cannot be signed is not recorded. Throws OAuthError. */
-  async issue(wish: TokenWish): Promise<{ token: string; claims: TaskClaims }> {
-    // an identity is for clouds, some of which only take RSA
-    const signer = this.keyring.signer(wish.type === 'JWT' ? 'RS256' : 'ES256');
-    const jti = slugid();
+  /** Throws OAuthError. */
+  async issue(wish: TokenWish): Promise<IssuedToken> {
     try {
-      return await this.sql.transaction(async (runner) => {
-        const [row] = await runner.query(insertTaskToken, this.parameters(wish, jti, signer.kid));
-        const made = issued(row, wish);
-        const claims = claimsOf(wish, jti, this.config.issuerUrl, { ...made, idx: this.places.of(made.idx) });
-        await runner.query(insertAudit, auditParameters([issuance(wish, claims)]));
-        return { token: await signTaskToken(claims, wish.type, signer), claims };
-      });
+      const token = (await this.attempt(wish)) ?? (await this.afterLeak(wish));
+      if (token) return token;
     } catch (error) {
-      if (error instanceof TokenError) throw new OAuthError('invalid_scope', error.message, { cause: error });
-      throw error;
+      // any other is a mistake of ours
+      const isAskers = error instanceof TokenError && (error.problem === 'scope' || error.problem === 'too-long');
+      throw isAskers ? new OAuthError('invalid_scope', error.message, { cause: error }) : error;
     }
+    throw new ApiError('ServiceUnavailable', 'The key that signs has just been replaced; try again soon');
+  }
+
+  /** The key was replaced, and this process has not heard of it yet. */
+  private async afterLeak(wish: TokenWish): Promise<IssuedToken | undefined> {
+    await this.keyring.refresh();
+    return this.attempt(wish);
+  }
+
+  /** One transaction: a token that cannot be signed is not recorded. Undefined: the key leaked. */
+  private attempt(wish: TokenWish): Promise<IssuedToken | undefined> {
+    const { type, run, parent } = wish;
+    const signer = this.keyring.signer(ALG_OF[type]);
+    const jti = slugid();
+    return this.sql.transaction(async (runner) => {
+      if (parent) await runner.query(lockRunTokens, [subjectOf(run.taskId, run.runId), false]);
+      const [row] = await runner.query(insertTaskToken, this.parameters(wish, jti, signer.kid));
+      if (row?.refusal === 'key') return undefined;
+      const made = issued(row, wish);
+      const claims = claimsOf(wish, jti, this.config.issuerUrl, { ...made, idx: this.places.of(made.idx) });
+      await runner.query(insertAudit, auditParameters([issuance(wish, claims)]));
+      return { token: await signTaskToken(claims, type, signer), claims };
+    });
   }
 
   private parameters({ run, parent }: TokenWish, jti: string, kid: string): unknown[] {
@@ -68,16 +91,17 @@ export class IssueTokenService {
 
 /** Throws OAuthError for a run that is over, and for one that may have no more. */
 function issued(row: IssuedRow | undefined, { run, parent }: TokenWish): IssuedRow & { idx: number } {
-  if (!row) throw new OAuthError('invalid_grant', `Run ${run.runId} of task ${run.taskId} is over, and tokens of it with it`);
-  const { idx } = row;
-  if (idx !== null) return { ...row, idx };
-  if (row.expires <= row.issued)
-    throw new OAuthError('invalid_grant', 'The lease, or the token that this one is made from, is about to end; reclaim first');
-  const more = parent ? ', or the token that this one is made from was revoked' : '';
-  throw new OAuthError(
-    'invalid_grant',
-    `The run has ${MOST_OF_A_RUN} tokens that have not ended${more}; use one for longer, or revoke some`,
-  );
+  if (row && row.idx !== null) return { ...row, idx: row.idx };
+  // RFC 8693, 2.2.2: a subject_token that is not good, or may not have more, makes the request invalid
+  const options = { code: 'InputError' } as const;
+  throw new OAuthError(parent ? 'invalid_request' : 'invalid_grant', whyNone(row, run), options);
+}
+
+function whyNone(row: IssuedRow | undefined, { taskId, runId }: RunHolder): string {
+  if (!row) return `Run ${runId} of task ${taskId} is over, and tokens of it with it`;
+  if (row.refusal === 'end') return 'The lease, or the token that this one is made from, is about to end; reclaim first';
+  if (row.refusal === 'parent') return 'The token that this one is made from was revoked, or has expired';
+  return `The run was given ${MOST_OF_A_RUN} tokens, each of which counts until ten minutes after its end; use one for longer`;
 }
 
 /** Who was given what: the run asks for itself. */

@@ -7,8 +7,8 @@ import { OAuthError } from '../../http/oauth-error.js';
 import { auditParameters, insertAudit } from '../../postgres/audit-log.js';
 import { Sql } from '../../postgres/sql.js';
 import { isOwn } from './own-token.js';
-import { revokeDescendants } from './sql/revoke-descendants.js';
-import { revokeTaskToken } from './sql/revoke-task-token.js';
+import { lockRunTokens } from './sql/lock-run-tokens.js';
+import { revokeTaskTokens } from './sql/revoke-task-tokens.js';
 import { TaskTokens } from './task-tokens.js';
 
 /** Takes tokens back before their time (RFC 7009). */
@@ -25,21 +25,23 @@ export class RevokeService {
     if (!claims) return;
     if (!isOwn(claims, caller) && !caller.holds('auth:revoke-token'))
       throw new OAuthError('unauthorized_client', 'The token is of another run; to revoke it takes the scope auth:revoke-token');
+    const { sub, jti, task: taskId, run: runId } = claims;
     await this.sql.transaction(async (runner) => {
-      const [row] = await runner.query(revokeTaskToken, [claims.jti]);
-      if (!row) return;
-      await runner.query(revokeDescendants, [row.taskId, row.runId, claims.jti]);
-      const entry = { kind: 'token-revoked', actor: caller.clientId, ...row, detail: { jti: claims.jti } } as const;
+      await runner.query(lockRunTokens, [sub, true]);
+      const revoked = await runner.query(revokeTaskTokens, [jti, taskId, runId]);
+      if (revoked.length === 0) return;
+      const entry = { kind: 'token-revoked', actor: caller.clientId, taskId, runId, detail: { jti } } as const;
       await runner.query(insertAudit, auditParameters([entry]));
     });
   }
 
   private async read(token: string): Promise<TaskClaims | undefined> {
     try {
-      return await this.tokens.verify(token, 'at+jwt').catch((error) => {
+      const { claims } = await this.tokens.verify(token, 'at+jwt').catch((error) => {
         if (error instanceof TokenError && error.problem === 'type') return this.tokens.verify(token, 'JWT');
         throw error;
       });
+      return claims;
     } catch (error) {
       if (error instanceof CredentialError) return undefined;
       throw error;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../../credentials/credential-error.js';
 import { type RunHolder, withoutWorkerIdentity } from '../../../credentials/run-grant.js';
 import type { TaskClaims, TaskTokenType } from '../../../credentials/task-claims.js';
-import { splitScopes, verifyTaskToken } from '../../../credentials/task-token.js';
+import { splitScopes, type VerifiedToken, verifyTaskToken } from '../../../credentials/task-token.js';
 import { intersectScopes } from '../../../scopes/scope-set.js';
 import { Config } from '../../config.js';
 import { Sql } from '../../postgres/sql.js';
@@ -33,20 +33,24 @@ export class TaskTokens {
   ) {}
 
   /** What a token that we signed says, whoever it is for and however long ago: our own clock decides nothing. Throws TokenError. */
-  verify(token: string, type: TaskTokenType, audiences?: readonly string[]): Promise<TaskClaims> {
+  verify(token: string, type: TaskTokenType, audiences?: readonly string[]): Promise<VerifiedToken> {
     const terms = { type, issuer: this.config.issuerUrl, keyOf: (kid: string) => this.keyring.findPublicKey(kid) };
     return verifyTaskToken(token, audiences ? { ...terms, audiences } : terms);
   }
 
   /** The same of one that is for us. */
-  verifyOurs(token: string): Promise<TaskClaims> {
+  verifyOurs(token: string): Promise<VerifiedToken> {
     return this.verify(token, 'at+jwt', [...new Set([this.config.issuerUrl, this.config.rootUrl])]);
   }
 
-  /** Throws CredentialError for one that was revoked, or whose time is over, or has not come, by the database's clock. */
-  async find(claims: TaskClaims): Promise<HeldToken> {
+  /**
+   * Throws CredentialError for one that was revoked, whose time is over or has not come by the database's clock, whose key leaked, or that
+   * says other things than were recorded of it.
+   */
+  async find({ claims, kid }: VerifiedToken): Promise<HeldToken> {
     await this.registry.fresh();
-    const [found] = await this.sql.query(findTokenRun, [claims.jti, Math.max(claims.iat, claims.nbf), claims.exp]);
+    const { jti, task, run: runId, iat, nbf, exp } = claims;
+    const [found] = await this.sql.query(findTokenRun, [jti, task, runId, kid, Math.max(iat, nbf), exp]);
     if (!found) throw new CredentialError('The token was revoked, or has expired, or is not valid yet');
     const holder = holderOf(claims);
     this.authority.assertHeld(holder, found);

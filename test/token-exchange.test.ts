@@ -13,7 +13,7 @@ import { IssueTokenService } from '../src/service/auth/tokens/issue-token.servic
 import { Keys } from '../src/service/keys.js';
 import { Sql } from '../src/service/postgres/sql.js';
 import { World } from './operations/world.js';
-import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
+import { type Answer, type Api, type Credentials, definition, type RequestOptions, slugid } from './support/api.js';
 import { claimsOf, exchange, GRANT, HERE, Prover, postForm, TYPE, tokenForUs, tokenOf } from './support/task-tokens.js';
 import { ok, untilDone } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -515,6 +515,95 @@ describe('a token made from a token', () => {
     expect([body.token_type, claimsOf(body.access_token).cnf]).toEqual(['DPoP', { jkt: own.jkt }]);
     const identity = await by(bound, { requested_token_type: TYPE('jwt') }, { dpop: await own.proof('POST', '/oauth/token') });
     expect(claimsOf(identity.body.access_token).cnf).toEqual({ jkt: own.jkt });
+  });
+});
+
+describe('a part of the run', () => {
+  let run: Run;
+  let rich: string;
+  beforeAll(async () => {
+    run = await claimed(['a:*', `auth:exchange-token:${HERE}`, 'auth:introspect:https://api.example.com', 'auth:revoke-token']);
+    rich = await tokenOf(run.api, { scope: 'a:*' });
+  });
+  const ask = (path: string, token: string, options: RequestOptions, api = test.root.as()) => postForm(api, path, { token }, options);
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  it('neither sees nor ends other tokens of it: a token that holds less, a proxy that restricts itself', async () => {
+    const parts: [RequestOptions, Api][] = [
+      [bearer(await tokenForUs(run.api)), test.root.as()],
+      [bearer(await tokenForUs(run.api, `a:* auth:exchange-token:${HERE}`)), test.root.as()],
+      [{ authorizedScopes: [] }, run.api],
+      [{ authorizedScopes: ['a:*'] }, run.api],
+    ];
+    for (const [options, api] of parts) {
+      expect((await ask('/oauth/introspect', rich, options, api)).body).toEqual({ active: false });
+      expect(refusal(await ask('/oauth/revoke', rich, options, api))).toBe('400 unauthorized_client');
+    }
+    expect((await ask('/oauth/introspect', rich, {}, run.api)).body.active).toBe(true);
+  });
+
+  it('does with the scopes, or with the role of the run', async () => {
+    const role = `assume:task-run:${run.taskId}/0`;
+    for (const scope of [role, 'auth:introspect:https://api.example.com'])
+      expect((await ask('/oauth/introspect', rich, bearer(await tokenForUs(run.api, scope)))).body.active).toBe(true);
+    expect((await ask('/oauth/introspect', rich, { authorizedScopes: [role] }, run.api)).body.active).toBe(true);
+    for (const scope of [role, 'auth:revoke-token']) {
+      const token = await tokenOf(run.api);
+      await ok(ask('/oauth/revoke', token, bearer(await tokenForUs(run.api, scope))));
+      expect((await ask('/oauth/introspect', token, {}, run.api)).body).toEqual({ active: false });
+    }
+  });
+
+  it('does with what it is and what was made from it, and not with what it was made from', async () => {
+    const from = async (token: string) =>
+      (
+        await exchange(test.root.as(), {
+          subject_token: token,
+          subject_token_type: TYPE('access_token'),
+          audience: HERE,
+          scope: `auth:exchange-token:${HERE}`,
+        })
+      ).body.access_token as string;
+    const first = await tokenForUs(run.api, `auth:exchange-token:${HERE}`);
+    const second = await from(first);
+    const third = await from(second);
+    for (const [token, expected] of [
+      [first, false],
+      [second, true],
+      [third, true],
+    ] as const)
+      expect((await ask('/oauth/introspect', token, bearer(second))).body.active).toBe(expected);
+    expect(refusal(await ask('/oauth/revoke', first, bearer(second)))).toBe('400 unauthorized_client');
+    await ok(ask('/oauth/revoke', third, bearer(second)));
+    await ok(ask('/oauth/revoke', third, bearer(second))); // what is over is fine
+    await ok(ask('/oauth/revoke', second, bearer(second)));
+    for (const [token, expected] of [
+      [first, true],
+      [second, false],
+      [third, false],
+    ] as const)
+      expect((await ask('/oauth/introspect', token, {}, run.api)).body.active).toBe(expected);
+  });
+
+  it('does not follow its task', async () => {
+    const follow = async (query: string, options: RequestOptions, api = run.api) =>
+      (await api.request('head', `/queue/v1/events?taskId=${run.taskId}${query}`, options)).status;
+    const reduced = '&kind=task-scopes-reduced';
+    expect([await follow('', {}), await follow(reduced, {})]).toEqual([200, 200]);
+    expect([await follow('', { authorizedScopes: [] }), await follow(reduced, { authorizedScopes: [] })]).toEqual([403, 403]);
+    const token = await tokenForUs((await claimed(['queue:status:*'])).api, 'queue:status:*');
+    const reader = bearer(token);
+    expect(await follow('', reader)).toBe(200); // any task's, by its scope
+    const own = claimsOf(token).task as string;
+    const kinds = await test.root.as().request('head', `/queue/v1/events?taskId=${own}${reduced}`, reader);
+    expect(kinds.status).toBe(403);
+  });
+
+  it('and all of the run follows it, also when the run is over', async () => {
+    const over = await claimed();
+    await ok(world.tasks.report('malformed-payload', over.taskId));
+    const path = `/queue/v1/events?taskId=${over.taskId}&kind=task-scopes-reduced`;
+    expect((await over.api.request('head', path)).status).toBe(200);
   });
 });
 

@@ -621,7 +621,7 @@ export interface paths {
         put?: never;
         /**
          * What is this token worth now? (RFC 7662)
-         * @description For whoever holds `auth:introspect:<audience>` of its audience, and for its run; to others no token is active. Also takes a client id and its access token as `Authorization: Basic`.
+         * @description For whoever holds `auth:introspect:<audience>` of its audience, for its run, and for who comes with a token that it was made from; to others no token is active. Also takes a client id and its access token as `Authorization: Basic`.
          */
         post: operations["introspectToken"];
         delete?: never;
@@ -641,7 +641,7 @@ export interface paths {
         put?: never;
         /**
          * Take a token back, and what was made from it (RFC 7009)
-         * @description For its run, and for whoever holds `auth:revoke-token`. 200 also for what is no token. Authenticated as introspectToken.
+         * @description For its run, for who comes with a token that it was made from, and for whoever holds `auth:revoke-token`. 200 also for what is no token. Authenticated as introspectToken.
          */
         post: operations["revokeToken"];
         delete?: never;
@@ -1687,7 +1687,7 @@ export interface paths {
         /**
          * Follow the events of a task, a group, a task queue, or all
          * @description Server-sent events: `event` is the kind, `data` the message. Only what all given filters name is sent; the scope of
-         *     one of them suffices, and credentials of a run may follow their own task. Events of artifacts need `queue:list-artifacts:<taskId>`, and
+         *     one of them suffices, and a run may follow its own task, unless it restricts itself. Events of artifacts need `queue:list-artifacts:<taskId>`, and
          *     those of scopes `queue:get-task:<taskId>`, with `*` where no task is named. A stream of one task begins with `task-status`. `events-lost` says that events
          *     after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
          *     with their run; reconnect then.

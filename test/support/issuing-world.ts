@@ -356,9 +356,9 @@ export class IssuingWorld {
     this.seen.tokens++;
     const others = [...scopes.flatMap((scope) => [`${scope}*`, scope.slice(0, -1)]), words(held, random), ''].filter((one) => one !== '');
     const keyOf = async (kid: string) => (kid === keys.kid ? { alg: 'ES256', key: keys.publicKey } : undefined);
-    const terms = { type: 'at+jwt' as const, issuer: ISSUER, audiences: [AUDIENCE], now, keyOf };
+    const terms = { type: 'at+jwt' as const, issuer: ISSUER, audiences: [AUDIENCE], keyOf };
     const [read, verified] = await Promise.all([keys.foreign.of(token, others), code.verifyTaskToken(token, terms)]);
-    const ours = code.splitScopes(verified.scope);
+    const ours = code.splitScopes(verified.claims.scope);
     const run = { taskId, runId, ...WORKER };
     const granted = code.intersectScopes(code.withoutWorkerIdentity(ours, run), holder.effective);
     const effective = this.expandForRun([...granted, ANONYMOUS]);

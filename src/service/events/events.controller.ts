@@ -58,7 +58,7 @@ export class EventsController {
   @Operation({
     summary: 'Follow the events of a task, a group, a task queue, or all',
     description: `Server-sent events: \`event\` is the kind, \`data\` the message. Only what all given filters name is sent; the scope of
-one of them suffices, and credentials of a run may follow their own task. Events of artifacts need \`queue:list-artifacts:<taskId>\`, and
+one of them suffices, and a run may follow its own task, unless it restricts itself. Events of artifacts need \`queue:list-artifacts:<taskId>\`, and
 those of scopes \`queue:get-task:<taskId>\`, with \`*\` where no task is named. A stream of one task begins with \`task-status\`. \`events-lost\` says that events
 after Last-Event-ID are no longer kept. Each event comes at least once. The stream ends after 15 minutes, with the caller's credentials, or
 with their run; reconnect then.
@@ -109,7 +109,7 @@ function authorize(
   filters: { taskId: string | undefined; taskGroupId: string | undefined; taskQueueId: string | undefined },
 ) {
   const { taskId, taskGroupId, taskQueueId } = filters;
-  if (taskId !== undefined && caller.run?.taskId === taskId && !caller.run.byToken) return;
+  if (taskId !== undefined && caller.itself?.taskId === taskId) return;
   const ways = [
     ...(taskId === undefined ? [] : [BY_TASK]),
     ...(taskGroupId === undefined ? [] : [BY_GROUP]),
@@ -125,7 +125,7 @@ function kindsFor(caller: Caller, taskId: string | undefined, kind: string | und
   const kinds = new Set((kind?.split(',') ?? EVENT_KINDS) as EventKind[]);
   for (const [guarded, scope] of Object.entries(GUARDED) as [EventKind, string][]) {
     const required = `${scope}:${taskId ?? '*'}`;
-    const isOwn = guarded === 'task-scopes-reduced' && taskId !== undefined && caller.run?.taskId === taskId;
+    const isOwn = guarded === 'task-scopes-reduced' && taskId !== undefined && caller.itself?.taskId === taskId;
     if (!kinds.has(guarded) || isOwn || caller.holds(required)) continue;
     if (kind !== undefined) throw caller.lacks(required);
     kinds.delete(guarded);

@@ -1,4 +1,4 @@
-import { QUEUE_ISSUER } from '../../credentials/run-grant.js';
+import { QUEUE_ISSUER, runRole } from '../../credentials/run-grant.js';
 import { satisfies } from '../../scopes/scope.js';
 import {
   isSatisfiedByNormal,
@@ -26,8 +26,8 @@ export interface CallerRun {
   workerId: string;
   /** On whose authority its task was created; null: it was not looked up. */
   creator: Creator | null;
-  /** Shown by a token: nothing comes with being the run, only with the token's scopes. */
-  byToken?: true;
+  /** Shown by a token, this one: nothing comes with being the run, only with the token's scopes. */
+  byToken?: string;
 }
 
 /** On whose authority a task is created. */
@@ -80,6 +80,16 @@ export class Caller {
   /** On which it takes what all callers share: see Quota. */
   get account(): string {
     return accountOf(this.issuer, this.run !== undefined);
+  }
+
+  /**
+   * The run, if the caller is all of it: by the run's own credentials, be it over or not, or by whatever holds its role. A token that does not,
+   * and a proxy that restricts itself, is a part of it and needs scopes, also for what is the run's own.
+   */
+  get itself(): CallerRun | undefined {
+    if (!this.run) return undefined;
+    const isWhole = this.run.byToken === undefined && this.grounds?.authorizedScopes === undefined;
+    return isWhole || holdsScope(this.scopes, runRole(this.run)) ? this.run : undefined;
   }
 
   /**

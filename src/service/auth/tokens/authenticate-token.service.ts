@@ -50,7 +50,7 @@ export class AuthenticateTokenService {
     const held = await this.tokens.find(verified);
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
-    const run = { ...held.holder, creator: held.run.creator, byToken: true as const };
+    const run = { ...held.holder, creator: held.run.creator, byToken: claims.jti };
     const grounds = { scopes: [], temporary: true, authorizedScopes: this.tokens.granted(held), signedUrl: false };
     return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), run, claims.client_id, grounds, this.uses);
   }

@@ -95,7 +95,7 @@ export class ExchangeService {
       request.caller = new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), {
         ...holder,
         creator: run.creator,
-        byToken: true,
+        byToken: claims.jti,
       }); // for the log
       return { run: holder, scopes, token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt } };
     } catch (error) {

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../../credentials/credential-error.js';
-import type { TaskClaims } from '../../../credentials/task-claims.js';
+import type { VerifiedToken } from '../../../credentials/task-token.js';
 import { TokenError } from '../../../credentials/token-error.js';
 import type { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { auditParameters, insertAudit } from '../../postgres/audit-log.js';
 import { Sql } from '../../postgres/sql.js';
-import { isOwn } from './own-token.js';
+import { isMadeFrom, isOwn } from './own-token.js';
 import { lockRunTokens } from './sql/lock-run-tokens.js';
 import { revokeTaskTokens } from './sql/revoke-task-tokens.js';
 import { TaskTokens } from './task-tokens.js';
@@ -21,11 +21,9 @@ export class RevokeService {
 
   /** With all that was made from it. What is no token any more is fine: the outcome is the same. Throws OAuthError for a token of another's. */
   async revoke(token: string, caller: Caller): Promise<void> {
-    const claims = await this.read(token);
-    if (!claims) return;
-    if (!isOwn(claims, caller) && !caller.holds('auth:revoke-token'))
-      throw new OAuthError('unauthorized_client', 'The token is of another run; to revoke it takes the scope auth:revoke-token');
-    const { sub, jti, task: taskId, run: runId } = claims;
+    const verified = await orNone(this.read(token));
+    if (!verified || !(await this.mayRevoke(verified, caller))) return;
+    const { sub, jti, task: taskId, run: runId } = verified.claims;
     await this.sql.transaction(async (runner) => {
       await runner.query(lockRunTokens, [sub, true]);
       const revoked = await runner.query(revokeTaskTokens, [jti, taskId, runId]);
@@ -35,16 +33,33 @@ export class RevokeService {
     });
   }
 
-  private async read(token: string): Promise<TaskClaims | undefined> {
-    try {
-      const { claims } = await this.tokens.verify(token, 'at+jwt').catch((error) => {
-        if (error instanceof TokenError && error.problem === 'type') return this.tokens.verify(token, 'JWT');
-        throw error;
-      });
-      return claims;
-    } catch (error) {
-      if (error instanceof CredentialError) return undefined;
+  private read(token: string): Promise<VerifiedToken> {
+    return this.tokens.verify(token, 'at+jwt').catch((error) => {
+      if (error instanceof TokenError && error.problem === 'type') return this.tokens.verify(token, 'JWT');
       throw error;
+    });
+  }
+
+  /** False: there is nothing left to take back. Throws OAuthError. */
+  private async mayRevoke(verified: VerifiedToken, caller: Caller): Promise<boolean> {
+    if (isOwn(verified.claims, caller) || caller.holds('auth:revoke-token')) return true;
+    if (caller.run?.byToken !== undefined) {
+      const held = await orNone(this.tokens.find(verified));
+      if (!held || isMadeFrom(held, caller)) return held !== undefined;
     }
+    throw new OAuthError(
+      'unauthorized_client',
+      'The token is of another run, or what asks is only a part of its run; to revoke it takes the scope auth:revoke-token',
+    );
+  }
+}
+
+/** What is asked for; undefined where that is no token, or none any more. */
+async function orNone<T>(token: Promise<T>): Promise<T | undefined> {
+  try {
+    return await token;
+  } catch (error) {
+    if (error instanceof CredentialError) return undefined;
+    throw error;
   }
 }

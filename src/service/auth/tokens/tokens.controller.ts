@@ -57,8 +57,8 @@ export class TokensController {
   @Operation({
     summary: 'What is this token worth now? (RFC 7662)',
     description:
-      'For whoever holds `auth:introspect:<audience>` of its audience, and for its run; to others no token is active. Also takes a client id ' +
-      'and its access token as `Authorization: Basic`.',
+      'For whoever holds `auth:introspect:<audience>` of its audience, for its run, and for who comes with a token that it was made from; to others ' +
+      'no token is active. Also takes a client id and its access token as `Authorization: Basic`.',
     unsigned: true,
     form: true,
     response: IntrospectionResponse,
@@ -76,7 +76,8 @@ export class TokensController {
   @ApiSecurity('basic')
   @Operation({
     summary: 'Take a token back, and what was made from it (RFC 7009)',
-    description: 'For its run, and for whoever holds `auth:revoke-token`. 200 also for what is no token. Authenticated as introspectToken.',
+    description:
+      'For its run, for who comes with a token that it was made from, and for whoever holds `auth:revoke-token`. 200 also for what is no token. Authenticated as introspectToken.',
     unsigned: true,
     form: true,
     errors: ['AuthenticationFailed', 'InputError'],

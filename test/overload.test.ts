@@ -5,6 +5,7 @@ import taskcluster from 'taskcluster-client';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
 import { eventually, onDatabase, ROOT, ServiceProcess } from './support/service-process.js';
+import { postForm, tokenOf } from './support/task-tokens.js';
 import { ok, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -119,6 +120,27 @@ it('two hundred requests of strangers are under way at once, and no more: they d
     for (const { status } of await Promise.all(mine)) expect(status).toBe(200);
   });
 });
+
+it('a thousand requests of one client are under way at once, also where operations authenticate by themselves', async () => {
+  const { credentials } = await ok(tasks.claimTask(await tasks.create()));
+  const token = await tokenOf(test.root.as(credentials));
+  const server = await test.client('auth:introspect:*', 'auth:revoke-token');
+  for (const path of ['/oauth/introspect', '/oauth/revoke']) {
+    await whileLocked('lock table task_token in access exclusive mode', async (release) => {
+      const refused: Answer[] = [];
+      const all = times(1_003, () => postForm(server, path, { token }));
+      for (const one of all) one.then((answer) => answer.status === 503 && refused.push(answer));
+      await eventually('three are refused', () => refused.length === 3, 30_000);
+      for (const answer of refused) {
+        expectRefusal(answer, /More than 1000 requests of one client/);
+        expect(answer.body.error).toBe('temporarily_unavailable');
+      }
+      expect((await test.root.get('/auth/v1/scopes/current')).status).toBe(200);
+      await release();
+      expect((await Promise.all(all)).filter(({ status }) => status === 503)).toHaveLength(3);
+    });
+  }
+}, 90_000);
 
 it('two counts are made at once, others wait, and who would wait behind too many is refused; a count under way is for all who ask', async () => {
   const paths = times(40, (n) => `/queue/v1/pending/${encodeURIComponent(`overload/counted-${n}`)}`);

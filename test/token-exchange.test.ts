@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { decodeProtectedHeader, SignJWT } from 'jose';
-import { authorizationHeader, payloadHash } from '../src/credentials/hawk.js';
+import { createLeaseholdClient } from '../src/client/client.js';
 import { generateSigningKey } from '../src/credentials/signing-key.js';
 import { joinScopes } from '../src/credentials/task-token.js';
 import { satisfies } from '../src/scopes/scope.js';
@@ -10,13 +10,13 @@ import { compromiseSigningKey } from '../src/service/auth/keys/sql/compromise-si
 import { insertSigningKey } from '../src/service/auth/keys/sql/insert-signing-key.js';
 import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
-import { Keys } from '../src/service/keys.js';
+import { deriveKeys, Keys } from '../src/service/keys.js';
 import { Sql } from '../src/service/postgres/sql.js';
 import { World } from './operations/world.js';
 import { type Answer, type Api, type Credentials, definition, type RequestOptions, slugid } from './support/api.js';
 import { claimsOf, exchange, GRANT, HERE, Prover, postForm, TYPE, tokenForUs, tokenOf } from './support/task-tokens.js';
 import { ok, untilDone } from './support/tasks.js';
-import { startTestService, type TestService } from './support/test-service.js';
+import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
 let world: World;
@@ -149,17 +149,38 @@ describe('what is asked for', () => {
     expect((await raw(run.api, FORM, { 'content-type': 'application/x-www-form-urlencoded; charset=UTF-8' })).status).toBe(200);
   });
 
-  it('a form that is not the one that was signed', async () => {
-    const hashed = (signed: string) => {
-      const { hostname, port } = new URL(test.root.url);
-      const request = { method: 'POST', resource: '/oauth/token', host: hostname, port: Number(port) };
-      const body = { contentType: 'application/x-www-form-urlencoded', text: signed };
-      return authorizationHeader(run.credentials, request, { nowMs: Date.now(), nonce: slugid(), body });
-    };
-    expect(payloadHash('application/x-www-form-urlencoded', FORM)).toHaveLength(44);
-    expect(refusal(await raw(run.api, `${FORM}y`, { authorization: hashed(FORM) }))).toBe('401 invalid_client');
-    const signed = await raw(run.api, FORM, { authorization: hashed(FORM) });
-    expect(signed.status).toBe(200);
+  describe('signed', () => {
+    const CONTENT_TYPE = 'application/x-www-form-urlencoded';
+    const header = (path: string, text?: string) =>
+      run.api.authorizationFor('post', path, undefined, text === undefined ? undefined : { contentType: CONTENT_TYPE, text });
+
+    it('as another form, or without any: refused everywhere, and what is signed is served', async () => {
+      const token = await tokenOf(run.api);
+      const asked = `token=${token}`;
+      for (const [path, form, other] of [
+        ['/oauth/token', FORM, `${FORM}y`],
+        ['/oauth/introspect', asked, `${asked}&token_type_hint=x`],
+        ['/oauth/revoke', 'token=x', asked],
+      ] as const) {
+        const answer = (authorization: string | undefined, body: string) => raw(run.api, body, { authorization: authorization! }, path);
+        expect([path, refusal(await answer(header(path, form), other))]).toEqual([path, '401 invalid_client']);
+        const unsigned = await answer(header(path), form);
+        expect([refusal(unsigned), unsigned.body.message]).toEqual(['401 invalid_client', expect.stringMatching(/send its payload hash/)]);
+        expect([path, (await answer(header(path, form), form)).status]).toEqual([path, 200]);
+      }
+      expect((await postForm(run.api, '/oauth/introspect', { token })).body.active).toBe(true);
+    });
+
+    it('by the typed client, as it must be', async () => {
+      const token = await tokenOf(run.api);
+      const client = createLeaseholdClient({ rootUrl: test.root.url, credentials: () => run.credentials });
+      const { data } = await client.POST('/oauth/introspect', {
+        body: { token },
+        headers: { 'content-type': CONTENT_TYPE },
+        bodySerializer: (body) => new URLSearchParams({ ...body }).toString(), // what it does by itself, but where a test runs
+      });
+      expect(data).toMatchObject({ active: true, task: run.taskId });
+    });
   });
 
   it('what a form holds is not repeated by a refusal', async () => {
@@ -904,7 +925,7 @@ describe('a resource server asks', () => {
       { ...credentials!, accessToken: 'x'.repeat(44) },
       { ...credentials!, accessToken: '' },
       { clientId: '', accessToken: '' },
-      { clientId: 'static/leasehold/queue', accessToken: 'x' },
+      { clientId: 'static/leasehold/queue', accessToken: deriveKeys(MASTER_KEY).issuer },
       run.credentials,
     ])
       expect(refusal(await ask(basic(wrong)))).toBe('401 invalid_client');

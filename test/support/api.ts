@@ -71,7 +71,7 @@ export class Api {
     const resource = /^\/(queue|auth|purge-cache)\/v1\//.test(path) ? `/api${path}` : path;
     let call = supertest(this.url)[method](resource);
     if (JWTS.test(path)) call = call.buffer(true).parse(asText);
-    const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes);
+    const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes, formOf(options));
     if (authorization !== undefined) call = call.set('authorization', authorization);
     for (const [name, value] of Object.entries(options.headers ?? {})) call = call.set(name, value);
     if (options.body !== undefined) call = call.send(options.body as object);
@@ -80,7 +80,12 @@ export class Api {
     return { status, body, headers: headers as Record<string, string> };
   }
 
-  authorizationFor(method: string, resource: string, authorizedScopes?: string[]): string | undefined {
+  authorizationFor(
+    method: string,
+    resource: string,
+    authorizedScopes?: string[],
+    body?: { contentType: string; text: string },
+  ): string | undefined {
     if (!this.credentials) return undefined;
     const { hostname, port } = new URL(this.url);
     const request = { method: method.toUpperCase(), resource, host: hostname, port: Number(port) };
@@ -88,8 +93,17 @@ export class Api {
       nowMs: Date.now(),
       nonce: randomBytes(6).toString('base64url'),
       ...(authorizedScopes ? { authorizedScopes } : {}),
+      ...(body ? { body } : {}),
     });
   }
+}
+
+/** A form as it is sent, to be signed with its hash. */
+function formOf({ body, headers = {} }: RequestOptions): { contentType: string; text: string } | undefined {
+  const contentType = headers['content-type'] ?? '';
+  if (!contentType.startsWith('application/x-www-form-urlencoded')) return undefined;
+  const text = typeof body === 'string' ? body : new URLSearchParams(body as Record<string, string> | undefined).toString();
+  return { contentType, text };
 }
 
 /** A definition that createTask accepts now. */

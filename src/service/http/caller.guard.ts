@@ -17,6 +17,8 @@ export interface ApiRequest extends FastifyRequest<{ Params: Record<string, stri
   caller?: Caller;
   /** As it came: a payload hash is over bytes. */
   rawBody?: Buffer;
+  /** Of an operation that authenticates by itself, see `admit`. */
+  admit?: (caller: Caller) => void;
 }
 
 type Handler = ReturnType<ExecutionContext['getHandler']>;
@@ -49,9 +51,11 @@ export class CallerGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<ApiRequest>();
     const { template, parameters, ownRun, waits } = this.demandsOf(handler);
-    if (template !== null) {
+    const take = ({ account }: Caller) => whenOver(http.getResponse<FastifyReply>().raw, this.underWay.take(account));
+    if (template === null) request.admit = take;
+    else {
       request.caller = await this.authenticate(request, ownRun);
-      if (!waits) whenOver(http.getResponse<FastifyReply>().raw, this.underWay.take(request.caller.account));
+      if (!waits) take(request.caller);
       if (parameters.every((name) => name in request.params)) request.caller.require(template, request.params);
     }
     assertParams(request.params, handler);
@@ -79,6 +83,15 @@ export class CallerGuard implements CanActivate {
   }
 }
 
+/**
+ * Says who makes a request, for operations that authenticate by themselves: from here on it takes its place among those under way, as all
+ * others do. Throws ServiceUnavailable where there is none left.
+ */
+export function admit(request: ApiRequest, caller: Caller): void {
+  request.caller = caller;
+  request.admit?.(caller);
+}
+
 /** Throws AuthenticationFailed unless the body is the one that was signed, if one was. */
 export function assertPayload(
   { headers, rawBody = Buffer.alloc(0) }: ApiRequest,
@@ -88,6 +101,20 @@ export function assertPayload(
   const { clientId, account, run } = caller;
   const signer = clientId === undefined ? undefined : { clientId, account, run };
   throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', signer);
+}
+
+/**
+ * The same of a form. It must have been signed with its hash: all that is asked for is in it, and the signature is good for minutes, so a header
+ * alone would sign whatever form somebody put behind it.
+ */
+export function assertSignedForm(request: ApiRequest, authenticated: { caller: Caller; hash?: string | undefined }): void {
+  assertPayload(request, authenticated);
+  const { clientId, account, run } = authenticated.caller;
+  if (authenticated.hash !== undefined || clientId === undefined) return;
+  throw new AuthenticationError(
+    'The signature does not cover the form: send its payload hash as `hash` in the Authorization header (Hawk, Payload Validation)',
+    { clientId, account, run },
+  );
 }
 
 /** What the caller signed: a proxy in front of us says where the request was sent. Throws AuthenticationFailed for two Authorization headers. */

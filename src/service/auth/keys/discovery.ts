@@ -1,8 +1,7 @@
 import { PROOF_ALGS } from '../../../credentials/dpop.js';
 import { SIGNING_ALGS } from '../../../credentials/signing-key.js';
+import { TOKEN_EXCHANGE } from '../token-exchange.js';
 import type { MetadataResponse } from './discovery.dto.js';
-
-const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
 /** Hawk is in no registry of OAuth, and it is what a run's own credentials sign with; a token in the form needs none beside it. */
 const OF_RUNS = ['hawk', 'none'];

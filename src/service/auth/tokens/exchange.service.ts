@@ -5,18 +5,18 @@ import { isWorkerIdentity, type RunHolder, runRole, runStanding, whyRunIsOver } 
 import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
-import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
+import { type ApiRequest, admit, assertSignedForm, signedRequest } from '../../http/caller.guard.js';
 import { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { AuthenticateService } from '../authenticate.service.js';
 import { RunAuthority } from '../run-authority.js';
+import { TOKEN_EXCHANGE } from '../token-exchange.js';
 import { hasToken } from './authenticate-token.service.js';
 import { IssueTokenService, type TokenWish } from './issue-token.service.js';
 import { Proofs } from './proofs.js';
 import { TaskTokens } from './task-tokens.js';
 import type { ExchangeRequest, TokenResponse } from './tokens.dto.js';
 
-const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const [ACCESS_TOKEN, JWT, ID_TOKEN] = ['access_token', 'jwt', 'id_token'].map((name) => `urn:ietf:params:oauth:token-type:${name}`) as [
   string,
   string,
@@ -73,8 +73,8 @@ export class ExchangeService {
     const signed = signedRequest(request);
     if (hasToken(signed)) throw new OAuthError('invalid_client', 'Send the token as subject_token in the form, not in the header');
     const { caller, hash } = await this.hawk.authenticate(signed);
-    assertPayload(request, { caller, hash });
-    request.caller = caller;
+    assertSignedForm(request, { caller, hash });
+    admit(request, caller);
     const { run, clientId, scopes } = caller;
     if (clientId === undefined)
       throw new OAuthError('invalid_client', "Sign the request with the run's credentials, or send a token of it as subject_token");
@@ -92,11 +92,8 @@ export class ExchangeService {
       const { claims, holder, run, ancestors } = await this.tokens.find(await this.tokens.verifyOurs(subject_token));
       if (runStanding(run) !== 'everything') throw new CredentialError(whyRunIsOver(holder, run));
       const scopes = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
-      request.caller = new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), {
-        ...holder,
-        creator: run.creator,
-        byToken: claims.jti,
-      }); // for the log
+      const caller = { ...holder, creator: run.creator, byToken: claims.jti };
+      admit(request, new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), caller));
       return { run: holder, scopes, token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt } };
     } catch (error) {
       if (error instanceof CredentialError)

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Authenticator } from '../../http/authenticator.js';
 import { authorizationOf } from '../../http/authorization-header.js';
-import { type ApiRequest, assertPayload, signedRequest } from '../../http/caller.guard.js';
+import { type ApiRequest, admit, assertSignedForm, signedRequest } from '../../http/caller.guard.js';
 import type { Caller } from '../../http/caller.js';
 import { parseForm } from '../../http/form.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { AuthenticateService } from '../authenticate.service.js';
+import { hasToken } from './authenticate-token.service.js';
 
 /** Who asks about tokens: as everywhere, or as resource servers are used to, by client id and access token (RFC 6749, 2.3.1). */
 @Injectable()
@@ -19,13 +20,14 @@ export class OAuthCallers {
   async authenticate(request: ApiRequest): Promise<Caller> {
     const basic = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(authorizationOf(request) ?? '')?.[1];
     const caller = basic === undefined ? await this.signed(request) : await this.clients.authenticateSecret(...secretOf(basic));
-    request.caller = caller;
+    admit(request, caller);
     return caller;
   }
 
   private async signed(request: ApiRequest): Promise<Caller> {
-    const { caller, anonymous, hash } = await this.authenticator.authenticate(signedRequest(request));
-    assertPayload(request, { caller, hash });
+    const signed = signedRequest(request);
+    const { caller, anonymous, hash } = await this.authenticator.authenticate(signed);
+    if (!hasToken(signed)) assertSignedForm(request, { caller, hash });
     if (anonymous)
       throw new OAuthError('invalid_client', 'Sign the request, or send a client id and its access token as `Authorization: Basic`');
     return caller;

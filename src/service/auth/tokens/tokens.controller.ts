@@ -37,7 +37,7 @@ export class TokensController {
   @Operation({
     summary: "Turn a run's credentials into a token for one audience (RFC 8693)",
     description:
-      "Signed with the run's credentials, or with a token of it as `subject_token`. The token ends with the run; see docs/tokens.md for who can see that, and when. " +
+      "Signed with the run's credentials and the hash of the form, or with a token of it as `subject_token`. The token ends with the run; see docs/tokens.md for who can see that, and when. " +
       'What holds less than the run (without `assume:task-run:<taskId>/<runId>`) needs `auth:exchange-token:<audience>`.',
     unsigned: true,
     form: true,

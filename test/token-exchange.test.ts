@@ -937,6 +937,23 @@ describe('a resource server asks', () => {
     expect(refusal(await ask(basic(credentials!)))).toBe('401 invalid_client');
   });
 
+  it('by a client id as it is, or encoded as in a form, whatever is in it', async () => {
+    const run = await claimed();
+    const token = await tokenOf(run.api);
+    const ask = (pair: string) =>
+      postForm(test.root.as(), '/oauth/introspect', { token }, { authorization: `Basic ${Buffer.from(pair).toString('base64')}` });
+    for (const clientId of ['test/plus+id', 'test/a:b', 'test/a:b:c', 'test/pipe|id', 'a@b/c!d']) {
+      const body = { expires: new Date(Date.now() + 86_400_000).toISOString(), description: '', scopes: [`auth:introspect:${AUDIENCE}`] };
+      const path = { clientId };
+      const { data } = await test.admin.PUT('/api/auth/v1/clients/{clientId}', { params: { path }, body });
+      for (const id of [clientId, encodeURIComponent(clientId)]) {
+        expect([id, (await ask(`${id}:${data!.accessToken}`)).body.active]).toEqual([id, true]);
+        for (const wrong of [`${id}:${data!.accessToken}x`, `${id}:`, id, `${id}:${data!.accessToken}:`, `:${data!.accessToken}`])
+          expect([wrong, refusal(await ask(wrong))]).toEqual([wrong, '401 invalid_client']);
+      }
+    }
+  });
+
   it('and is told nothing of an identity, nor of one for another', async () => {
     const run = await claimed();
     const api = await test.client(`auth:introspect:${AUDIENCE}`);

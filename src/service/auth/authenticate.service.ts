@@ -21,7 +21,7 @@ import { Sql } from '../postgres/sql.js';
 import { touchClient } from './client-table.js';
 import { ScopeUses } from './explain/scope-uses.js';
 import { type Directory, type Identity, identify, isProven, restrict } from './identify.js';
-import { ANONYMOUS, Registry } from './registry.js';
+import { ANONYMOUS, type Client, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
 import { findRun } from './sql/find-run.js';
 import type { RunRow } from './sql/run-columns.js';
@@ -30,6 +30,11 @@ const ANONYMOUS_MS = 15 * 60 * 1000;
 /** Of a caller without credentials: what everybody has is not among them. */
 const NO_GROUNDS: Grounds = { scopes: [], temporary: false, authorizedScopes: undefined, signedUrl: false };
 const TOUCH_MS = 6 * 60 * 60 * 1000;
+
+export interface ClientSecret {
+  clientId: string;
+  accessToken: string;
+}
 
 /** Authenticates requests in process: clients and roles from memory; only credentials of a run cost a look at that run. */
 @Injectable()
@@ -67,16 +72,24 @@ export class AuthenticateService extends Authenticator {
     }
   }
 
-  /** Who knows the access token of a stored client, or of one in the configuration. Throws ApiError AuthenticationFailed. */
-  async authenticateSecret(clientId: string, accessToken: string): Promise<Caller> {
+  /**
+   * Who knows the access token of a stored client, or of one in the configuration: by the first of these pairs that are one's. Throws ApiError
+   * AuthenticationFailed.
+   */
+  async authenticateSecret(pairs: readonly ClientSecret[]): Promise<Caller> {
     await this.registry.fresh();
     const now = Date.now();
+    const client = pairs.map((pair) => this.clientBy(pair, now)).find((found) => found !== undefined);
+    if (!client)
+      throw new ApiError('AuthenticationFailed', 'No client has this id and this access token, or it is disabled or has expired');
+    this.touch(client.clientId, now);
+    return new Caller(client.clientId, this.registry.expand([...client.scopes, ANONYMOUS]), client.expires);
+  }
+
+  private clientBy({ clientId, accessToken }: ClientSecret, now: number): Client | undefined {
     const client = this.registry.client(clientId);
     const usable = client && !client.disabled && client.expires.getTime() >= now && clientId !== QUEUE_ISSUER;
-    if (!usable || !digestsEqual(client.accessToken, accessToken))
-      throw new ApiError('AuthenticationFailed', 'No client has this id and this access token, or it is disabled or has expired');
-    this.touch(clientId, now);
-    return new Caller(clientId, this.registry.expand([...client.scopes, ANONYMOUS]), client.expires);
+    return usable && digestsEqual(client.accessToken, accessToken) ? client : undefined;
   }
 
   accountOf(request: SignedRequest): string {

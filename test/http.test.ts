@@ -522,11 +522,13 @@ describe('headers', () => {
   const crossOrigin = {
     ...page,
     'access-control-allow-origin': '*',
-    'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
+    'access-control-expose-headers':
+      'Location,Retry-After,WWW-Authenticate,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
   };
   const preflight = {
     'access-control-allow-methods': expect.stringMatching(/GET.*POST.*PUT.*DELETE/),
-    'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
+    'access-control-allow-headers':
+      'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID,DPoP',
     'access-control-max-age': '900',
   };
   const FOR_BROWSERS = /^access-control-|^content-security-policy$|^vary$/;

@@ -767,6 +767,25 @@ describe('our own API', () => {
     expect((await as(token)).status).toBe(401);
   });
 
+  it('says with which scopes a token would do', async () => {
+    const run = await claimed(['some:*']);
+    const prover = await Prover.make();
+    const bound = await tokenForUs(run.api, 'some:*', { headers: { dpop: await prover.proof('POST', '/oauth/token') } });
+    const answers = [
+      await get(CURRENT, `Bearer ${await tokenForUs(run.api)}`),
+      await get(CURRENT, `DPoP ${bound}`, { dpop: await prover.proof('GET', `/api${CURRENT}`, bound) }),
+      await get(`/queue/v1/events?taskGroupId=${run.taskId}`, `Bearer ${await tokenForUs(run.api)}`), // of several ways, one
+      await run.api.get(CURRENT, { authorizedScopes: [] }), // not by a token
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 403]);
+    expect(answers.map(({ headers }) => headers['www-authenticate'])).toEqual([
+      'Bearer error="insufficient_scope", scope="auth:current-scopes"',
+      'DPoP error="insufficient_scope", scope="auth:current-scopes", algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"',
+      `Bearer error="insufficient_scope", scope="queue:list-task-group:${run.taskId}"`,
+      undefined,
+    ]);
+  });
+
   it('gives nothing for being the run, only for what the token holds', async () => {
     const run = await claimed(['queue:status:*']);
     const follow = async (scope?: string) => {
@@ -929,6 +948,9 @@ describe('a resource server asks', () => {
       run.credentials,
     ])
       expect(refusal(await ask(basic(wrong)))).toBe('401 invalid_client');
+    expect((await ask(basic(run.credentials))).headers['www-authenticate']).toMatch(
+      /^hawk, Bearer, DPoP .*, Basic realm="OAuth", charset=/,
+    );
     for (const header of ['Basic', 'Basic !', 'Basic eA==', `Basic ${Buffer.from('%ff:x').toString('base64')}`])
       expect(refusal(await ask(header))).toBe('401 invalid_client');
     expect(refusal(await ask(basic(credentials!), '/oauth/revoke'))).toBe('400 unauthorized_client');

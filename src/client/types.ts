@@ -4072,6 +4072,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4148,6 +4150,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4220,6 +4224,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4313,6 +4319,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4415,6 +4423,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4509,6 +4519,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4596,6 +4608,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4692,6 +4706,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4788,6 +4804,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4875,6 +4893,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4949,6 +4969,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5023,6 +5045,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5095,6 +5119,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5188,6 +5214,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5290,6 +5318,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5382,6 +5412,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5460,6 +5492,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5541,6 +5575,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5697,6 +5733,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5775,6 +5813,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5857,6 +5897,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5941,7 +5983,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"`, `Basic realm="OAuth", charset="UTF-8"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6022,7 +6064,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"`, `Basic realm="OAuth", charset="UTF-8"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6103,7 +6145,7 @@ export interface operations {
             /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
             401: {
                 headers: {
-                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"`, `Basic realm="OAuth", charset="UTF-8"` */
                     "www-authenticate": string;
                     [name: string]: unknown;
                 };
@@ -6248,6 +6290,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6324,6 +6368,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6418,6 +6464,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6723,6 +6771,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6795,6 +6845,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6878,6 +6930,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6950,6 +7004,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7036,6 +7092,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7110,6 +7168,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7200,6 +7260,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7278,6 +7340,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7375,6 +7439,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7490,6 +7556,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7571,6 +7639,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7664,6 +7734,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7754,6 +7826,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7839,6 +7913,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7942,6 +8018,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8045,6 +8123,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8154,6 +8234,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8266,6 +8348,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8359,6 +8443,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8464,6 +8550,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8569,6 +8657,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8674,6 +8764,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8785,6 +8877,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8884,6 +8978,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8956,6 +9052,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9033,6 +9131,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9110,6 +9210,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9194,6 +9296,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9287,6 +9391,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9377,6 +9483,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9472,6 +9580,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9553,6 +9663,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9639,6 +9751,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9724,6 +9838,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9818,6 +9934,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -9927,6 +10045,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10032,6 +10152,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10147,6 +10269,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10262,6 +10386,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10359,6 +10485,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10445,6 +10573,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10530,6 +10660,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10613,6 +10745,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10707,6 +10841,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10816,6 +10952,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10912,6 +11050,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11012,6 +11152,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11123,6 +11265,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11232,6 +11376,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11331,6 +11477,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11645,6 +11793,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11719,6 +11869,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11794,6 +11946,8 @@ export interface operations {
             /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
             403: {
                 headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -5,7 +5,7 @@ import { DatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
 import { AuthenticationError, type Signer } from './authentication-error.js';
 import type { ApiRequest } from './caller.guard.js';
-import { challengesOf } from './challenges.js';
+import { challengesOf, scopeChallenge } from './challenges.js';
 import { takesForm } from './form.js';
 import { inOAuthWords, OAuthError, refusalOf } from './oauth-error.js';
 import { operationOf } from './operation.decorator.js';
@@ -46,7 +46,9 @@ function signerOf({ caller }: ApiRequest): Signer | undefined {
 
 /** Answers with the wire's error body. */
 export function sendError(error: ApiError, request: ApiRequest, reply: FastifyReply): void {
-  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', challengesOf(error));
+  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', challengesOf(error, takesForm(request)));
+  if (error.code === 'InsufficientScopes' && request.caller?.run?.byToken !== undefined)
+    reply.header('www-authenticate', scopeChallenge(error, request.headers.authorization));
   if (error.code === 'ServiceUnavailable') reply.header('retry-after', String(retryAfter()));
   reply.code(error.status).type('application/json; charset=utf-8').send(errorBody(error, request));
 }

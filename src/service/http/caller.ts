@@ -10,8 +10,9 @@ import {
   satisfyingScopes,
 } from '../../scopes/scope-expression.js';
 import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
-import { ApiError } from './api-error.js';
+import type { ApiError } from './api-error.js';
 import { accountOf } from './quota.js';
+import { ScopesError } from './scopes-error.js';
 
 // Anybody may ask for a list of any length; nobody reads a longer one, and nobody shall make us compare one.
 const LONGEST_SHOWN = 20_000;
@@ -137,15 +138,13 @@ export class Caller {
   lacks(required: ScopeExpression | ScopeTemplate): ApiError {
     const expression = JSON.stringify(required, null, 2);
     if (this.clientId === undefined) {
-      return new ApiError(
-        'InsufficientScopes',
-        `Callers without credentials do not have the scopes for this. Required:\n\n${block(expression)}`,
-      );
+      const text = `Callers without credentials do not have the scopes for this. Required:\n\n${block(expression)}`;
+      return new ScopesError(text, required);
     }
     // finding out sorts both lists, and nobody reads the outcome for megabytes of them
     const missing = expression.length > LONGEST_COMPARED ? required : (missingScopes(this.scopes, required as ScopeExpression) ?? required);
     const text = `Client ID ${this.clientId} lacks scopes. Missing:\n\n${block(JSON.stringify(missing, null, 2))}\n\nRequired:\n\n${block(expression)}`;
-    return new ApiError('InsufficientScopes', text);
+    return new ScopesError(text, required);
   }
 }
 

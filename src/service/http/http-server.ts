@@ -114,13 +114,15 @@ const PAGE_HEADERS = { 'content-security-policy': "default-src 'none'; frame-anc
 
 const CORS_HEADERS = {
   'access-control-allow-origin': '*',
-  'access-control-expose-headers': 'Location,Retry-After,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
+  'access-control-expose-headers':
+    'Location,Retry-After,WWW-Authenticate,X-For-Request-Id,X-For-Trace-Id,X-Taskcluster-Artifact-Storage-Type',
 };
 
 const PREFLIGHT_HEADERS = {
   'access-control-allow-methods': 'OPTIONS,GET,HEAD,POST,PUT,DELETE,TRACE,CONNECT',
   'access-control-request-method': '*',
-  'access-control-allow-headers': 'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID',
+  'access-control-allow-headers':
+    'X-Requested-With,Content-Type,Authorization,Accept,Origin,Cache-Control,Idempotency-Key,Last-Event-ID,DPoP',
   'access-control-max-age': '900',
 };
 const API_PATH = /^\/api\/[a-z-]+\/v1\//;

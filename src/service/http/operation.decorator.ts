@@ -2,9 +2,9 @@ import { applyDecorators, HttpCode } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiConsumes, ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, ApiSecurity, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { type AnswerHeaders, always } from './answer-headers.js';
+import { type AnswerHeaders, always, sometimes } from './answer-headers.js';
 import { ERRORS, type ErrorCode } from './api-error.js';
-import { CHALLENGES } from './challenges.js';
+import { CHALLENGES, FORM_CHALLENGES } from './challenges.js';
 import { ErrorResponse } from './error-response.dto.js';
 import { FORM_TYPE } from './form.js';
 import { OAuthErrorResponse } from './oauth-error.js';
@@ -34,7 +34,12 @@ export interface OperationOptions {
   headers?: Readonly<Record<number, AnswerHeaders>>;
 }
 
-const CHALLENGE = { 'www-authenticate': always(CHALLENGES.map((one) => `\`${one}\``).join(', ')) }; // RFC 9110, 11.6.1: a 401 must say how to authenticate
+const challenge = (all: readonly string[]) => ({ 'www-authenticate': always(all.map((one) => `\`${one}\``).join(', ')) });
+const CHALLENGE = challenge(CHALLENGES); // RFC 9110, 11.6.1: a 401 must say how to authenticate
+const FORM_CHALLENGE = challenge(FORM_CHALLENGES);
+const SCOPE_CHALLENGE = {
+  'www-authenticate': sometimes('To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do'),
+};
 
 const RETRY = { 'retry-after': always('Seconds, different ones for each answer, so that not all come back at once') };
 
@@ -82,8 +87,13 @@ function refusals(codes: readonly ErrorCode[], options: OperationOptions): Metho
   });
 }
 
-function headersOf(status: number, { headers = {} }: OperationOptions): { headers?: AnswerHeaders } {
-  const known = { ...(status === 401 ? CHALLENGE : {}), ...(status === 503 ? RETRY : {}), ...headers[status] };
+function headersOf(status: number, { headers = {}, form, unsigned }: OperationOptions): { headers?: AnswerHeaders } {
+  const known = {
+    ...(status === 401 ? (form ? FORM_CHALLENGE : CHALLENGE) : {}),
+    ...(status === 403 && !unsigned ? SCOPE_CHALLENGE : {}),
+    ...(status === 503 ? RETRY : {}),
+    ...headers[status],
+  };
   return Object.keys(known).length > 0 ? { headers: known } : {};
 }
 

@@ -8,6 +8,7 @@ import { Keyring } from '../src/service/auth/keys/keyring.js';
 import { sealedKey } from '../src/service/auth/keys/sealed-key.js';
 import { compromiseSigningKey } from '../src/service/auth/keys/sql/compromise-signing-key.js';
 import { insertSigningKey } from '../src/service/auth/keys/sql/insert-signing-key.js';
+import { Registry } from '../src/service/auth/registry.js';
 import { ForgetTokensService } from '../src/service/auth/tokens/forget-tokens.service.js';
 import { IssueTokenService } from '../src/service/auth/tokens/issue-token.service.js';
 import { deriveKeys, Keys } from '../src/service/keys.js';
@@ -735,6 +736,41 @@ describe('our own API', () => {
     await refused(get(CURRENT, `Bearer ${token}`), /is completed; they ended with it/);
   });
 
+  it('refuses one whose run somebody else holds', async () => {
+    const run = await claimed(['auth:current-scopes']);
+    const token = await tokenForUs(run.api, 'auth:current-scopes');
+    for (const column of ['worker_group', 'worker_id']) {
+      await world.tasks.alter(run.taskId, `${column} = 'other'`);
+      await refused(get(CURRENT, `Bearer ${token}`), /does not exist any more/);
+      expect((await postForm(test.root, '/oauth/introspect', { token })).body).toEqual({ active: false });
+      await world.tasks.alter(run.taskId, `worker_group = 'group', worker_id = 'worker'`);
+      expect((await get(CURRENT, `Bearer ${token}`)).status).toBe(200);
+    }
+  });
+
+  it('goes by roles as they are, not by a copy of them that nobody has checked for long', async () => {
+    const roleId = await world.roleId(['some:right', 'auth:current-scopes']);
+    const run = await claimed([`assume:${roleId}`]);
+    const token = await tokenForUs(run.api, 'some:right auth:current-scopes');
+    const deaf = await test.replica({ rootUrl: HERE, issuerUrl: HERE });
+    try {
+      deaf.service.app.get(Registry).onModuleDestroy(); // it polls no more, and of what is written past the service nobody tells it
+      const { pool } = test.database;
+      await pool.query(`update role set scopes = '{auth:current-scopes}' where role_id = $1`, [roleId]);
+      await pool.query('update auth_version set version = version + 1');
+      const real = performance.now;
+      performance.now = () => real.call(performance) + 6_000;
+      try {
+        const { body } = await deaf.root.as().get(CURRENT, { authorization: `Bearer ${token}` });
+        expect(body.scopes).toEqual(['assume:anonymous', 'auth:current-scopes']);
+      } finally {
+        performance.now = real;
+      }
+    } finally {
+      await deaf.close();
+    }
+  });
+
   it.each<[string, (run: Run) => Promise<unknown>]>([
     ['cancelled', ({ taskId }) => ok(world.tasks.steer('cancel', taskId))],
     ['lapsed', ({ taskId }) => world.tasks.lapse(taskId)],
@@ -865,6 +901,15 @@ describe('our own API', () => {
       } finally {
         await other.close();
       }
+    });
+
+    it('remembers a proof as long as anybody would take it', async () => {
+      const now = Math.floor(Date.now() / 1000);
+      const proof = await prover.proof('GET', PATH, token, { iat: now + 50 }); // of a clock that is ahead
+      expect((await send(proof)).status).toBe(200);
+      await test.database.pool.query(`update seen_proof set expires = expires - interval '100 seconds'`);
+      await untilDone(() => test.service.app.get(ForgetTokensService).forgetProofs());
+      await withClock(100, () => refused(send(proof), /used before/));
     });
 
     it('takes none twice for a token either', async () => {

@@ -2,6 +2,8 @@ import { LIST_LENGTH, mark } from '../../src/credentials/status-list.js';
 import { readUnsealed } from '../../src/service/audit/sql/read-unsealed.js';
 import { sealBlock } from '../../src/service/audit/sql/seal-block.js';
 import { findRun } from '../../src/service/auth/sql/find-run.js';
+import { findTokenRun } from '../../src/service/auth/tokens/sql/find-token-run.js';
+import { insertTaskToken } from '../../src/service/auth/tokens/sql/insert-task-token.js';
 import { readStatusList } from '../../src/service/auth/tokens/sql/read-status-list.js';
 import { readEvents } from '../../src/service/events/sql/read-events.js';
 import type { Statement } from '../../src/service/postgres/sql.js';
@@ -26,7 +28,7 @@ import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
 import { retryRun } from '../../src/service/queue/sql/retry-run.js';
 import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
-import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, PLACES, queueAt, TOKEN_EACH, taskAt } from './million-tasks.js';
+import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, KEY, PLACES, queueAt, TOKEN_EACH, taskAt } from './million-tasks.js';
 
 /** How a statement is executed on a million tasks. */
 export interface Execution {
@@ -62,6 +64,7 @@ const ENTRIES = 500;
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
 /** Spread over many pages, and none that another one depends on. */
 const running = (nth: number): string => taskAt(PLACES.running.last - 20 * nth - 1);
+const tokenOf = (nth: number): string => `token-${running(nth)}`;
 const inOneDay = () => new Date(Date.now() + 86_400_000);
 const DEFINITION = '{"tags":{},"routes":[]}';
 
@@ -150,6 +153,12 @@ function ofOneTask(): Execution[] {
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },
     { statement: claimRun, parameters: [taskAt(PLACES.deep.last - 1), 0, 'group', 'worker', LEASE, DELAY, 'client'], rows: 1 },
     { statement: findRun, parameters: [running(1), 0], rows: 1 },
+    { statement: findTokenRun, parameters: [tokenOf(1), running(1), 0, KEY, 1, 4_000_000_000], rows: 1 },
+    {
+      statement: insertTaskToken,
+      parameters: ['new', running(1), 0, 'group', 'worker', KEY, 900, 3_600, null, [tokenOf(1)], 1_000],
+      rows: 1,
+    },
     { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },
     { statement: findHeldGrant, parameters: [running(1), 0], rows: 1 },
     { statement: reduceRun, parameters: [running(1), 0, [], ['scope'], null], rows: 1 },

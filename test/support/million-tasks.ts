@@ -24,10 +24,13 @@ export const PLACES = {
 /** What a sweep of any kind looks through: from `reclaimed` to `unsettled`. */
 export const DUE = PLACES.unsettled.last - PLACES.running.last;
 
+/** What signed the tokens. */
+export const KEY = 'key';
+
 /** So many tasks each wait for one that is unsettled. */
 export const DEPENDENTS = 10;
 
-/** One in so many tasks has a token, whose place in the status lists is the task's. */
+/** The last of so many tasks has a token, whose place in the status lists is the task's. */
 export const TOKEN_EACH = 5;
 
 const GROUP = 100;
@@ -93,8 +96,8 @@ const FILL = [
   `insert into audit_entry (tx, id, kind, actor, task_id, run_id)
    select (3 + place % 1000)::text::xid8, place, 'credentials-lent', 'client', task_id, 0 from (${MADE}) as made where state > 'running'`,
   `insert into task_token (jti, task_id, run_id, kid, idx, expires) overriding system value
-   select 'jti-' || place, task_id, (place % 20 = 0)::integer, 'kid', place, now() + interval '1 hour'
-     from (${MADE}) as made where place % ${TOKEN_EACH} = 0`,
+   select 'token-' || task_id, task_id, 0, '${KEY}', place, now() + interval '1 hour'
+     from (${MADE}) as made where place % ${TOKEN_EACH} = ${TOKEN_EACH - 1}`,
   `insert into worker (task_queue_id, worker_group, worker_id, expires)
    select task_queue_id, 'group', 'worker-' || place, deadline from (${MADE}) as made where place % 100 = 0`,
 ];
@@ -132,6 +135,7 @@ export async function fillAll(pool: pg.Pool): Promise<void> {
   const { rows } = await pool.query(INDEXES, [TABLES]);
   for (const { drop } of rows) await pool.query(drop);
   await fill(pool, { first: 1, last: TASKS });
+  await pool.query(`insert into signing_key (kid, alg, public_jwk, sealed, active_from) values ($1, 'ES256', '{}', '\\x00', now())`, [KEY]);
   for (const { create } of rows) await pool.query(create);
   await pool.query('vacuum analyze');
 }

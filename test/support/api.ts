@@ -71,10 +71,11 @@ export class Api {
     const resource = /^\/(queue|auth|purge-cache)\/v1\//.test(path) ? `/api${path}` : path;
     let call = supertest(this.url)[method](resource);
     if (JWTS.test(path)) call = call.buffer(true).parse(asText);
-    const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes, formOf(options));
+    const form = formOf(options);
+    const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes, form);
     if (authorization !== undefined) call = call.set('authorization', authorization);
     for (const [name, value] of Object.entries(options.headers ?? {})) call = call.set(name, value);
-    if (options.body !== undefined) call = call.send(options.body as object);
+    if (options.body !== undefined) call = call.send(form?.text ?? (options.body as object));
     const { status, body, headers } = await call;
     assertContract(method, resource, { status, body, headers });
     return { status, body, headers: headers as Record<string, string> };

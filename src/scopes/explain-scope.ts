@@ -1,11 +1,10 @@
 import {
   type CompiledRole,
   type ExpansionOptions,
-  insert,
-  MAX_COST,
+  followed,
+  followRoles,
   PARAMETER,
   type RoleIndex,
-  rolesAssumed,
   type Template,
 } from './role-expansion.js';
 import { satisfies, withoutStar } from './scope.js';
@@ -61,27 +60,16 @@ export function explainScope(held: readonly string[], roles: RoleIndex, wanted: 
 export function deriveScopes(
   held: readonly string[],
   roles: RoleIndex,
-  { maxCost = MAX_COST, leaveOut = () => false }: ExpansionOptions = {},
+  options: ExpansionOptions = {},
   isEnough: (scope: string) => boolean = () => false,
 ): Derivations {
-  const all = held.includes('*'); // of everything there is nothing to look up, as in expandScopes
-  const origins = new Map<string, Origin | undefined>();
-  for (const scope of all ? ['*'] : held) if (all || !leaveOut(scope)) origins.set(scope, undefined);
-  const assumed = new Set<CompiledRole>();
-  let cost = 0;
-  // like a Set, a Map is iterated through to what is added on the way: breadth first, so whoever comes first came by the fewest roles
-  for (const from of origins.keys()) {
-    if (isEnough(from) || all) break;
-    for (const [role, parameter] of rolesAssumed(roles, from)) {
-      for (const [scope, template] of grantsOf(role, parameter, !assumed.has(role))) {
-        if (typeof template !== 'string') cost += scope.length;
-        if (cost > maxCost) break;
-        if (!origins.has(scope) && !leaveOut(scope)) origins.set(scope, { from, role, template, parameter });
-      }
-      assumed.add(role);
-      if (++cost > maxCost) throw new Error(`the roles grant too many scopes to explain, the last ones through role '${role.roleId}'`);
-    }
-  }
+  const start = followed(held, options.leaveOut);
+  const origins = new Map<string, Origin | undefined>(start.map((scope) => [scope, undefined]));
+  if (start.some(isEnough)) return origins;
+  followRoles(start, roles, options, (scope, from, role, template, parameter) => {
+    origins.set(scope, { from, role, template, parameter });
+    return !isEnough(scope);
+  });
   return origins;
 }
 
@@ -97,12 +85,6 @@ function stepTo(scope: string, origin: Origin | undefined): Step {
   const { role, template, parameter } = origin;
   const text = typeof template === 'string' ? template : template.before + PARAMETER + template.after;
   return { scope, role: { roleId: role.roleId, template: text, parameter: role.isPattern ? parameter : '' } };
-}
-
-/** What a role grants; what is fixed only the first time that it is assumed, because it is the same each time. */
-function* grantsOf({ fixed, parameterised }: CompiledRole, parameter: string, first: boolean): Generator<[string, Template | string]> {
-  if (first) for (const scope of fixed) yield [scope, scope];
-  for (const template of parameterised) yield [insert(template, parameter), template];
 }
 
 /** Those that share the most whole parts with the wanted one, at least one; among equals those that share more of the next one. */

@@ -87,29 +87,29 @@ function stepTo(scope: string, origin: Origin | undefined): Step {
   return { scope, role: { roleId: role.roleId, template: text, parameter: role.isPattern ? parameter : '' } };
 }
 
-/** Those that share the most whole parts with the wanted one, at least one; among equals those that share more of the next one. */
+/**
+ * Those that share the most with the wanted one, at least one whole part of it, the nearest first. Whether a scope shares more than the last
+ * of five is one comparison of memory: by characters, as `startsWith` does it, scopes that begin alike cost ten times what expanding them does.
+ */
 function nearestTo(wanted: string, scopes: Iterable<string>): string[] {
-  let nearest: { scope: string; parts: number; shared: number }[] = [];
-  for (const scope of scopes) {
-    const shared = sharedLength(withoutStar(scope), withoutStar(wanted));
-    const parts = partsLength(wanted, shared);
-    const last = nearest[MOST_NEAREST - 1];
-    if (parts === 0 || (last && (parts < last.parts || (parts === last.parts && shared <= last.shared)))) continue;
-    nearest.push({ scope, parts, shared });
-    nearest = nearest.sort((a, b) => b.parts - a.parts || b.shared - a.shared).slice(0, MOST_NEAREST);
+  const stem = withoutStar(wanted);
+  const nearest: { scope: string; shared: number }[] = [];
+  let least = stem.slice(0, stem.search(/[:/#]/) + 1);
+  for (const scope of least === '' ? [] : scopes) {
+    const own = withoutStar(scope);
+    if (own.slice(0, least.length) !== least) continue;
+    const shared = sharedLength(own, stem, least.length);
+    const at = nearest.findIndex((other) => other.shared < shared);
+    nearest.splice(at < 0 ? nearest.length : at, 0, { scope, shared });
+    nearest.length = Math.min(nearest.length, MOST_NEAREST);
+    if (nearest.length === MOST_NEAREST) least = stem.slice(0, nearest.at(-1)!.shared + 1);
   }
   return nearest.map(({ scope }) => scope);
 }
 
-function sharedLength(a: string, b: string): number {
+function sharedLength(a: string, b: string, from: number): number {
   const most = Math.min(a.length, b.length);
-  let length = 0;
+  let length = from;
   while (length < most && a[length] === b[length]) length++;
   return length;
-}
-
-/** How much of so many characters are whole parts, each with the sign that ends it. */
-function partsLength(scope: string, length: number): number {
-  for (let at = length; at > 0; at--) if (':/#'.includes(scope[at - 1]!)) return at;
-  return 0;
 }

@@ -34,8 +34,8 @@ export const ASSUME = 'assume:';
 export const PARAMETER = '<..>';
 
 /**
- * What one expansion may cost: one for each match of a role, and one for each character of the scopes built from parameters. 2,000 scopes
- * against 800 roles cost some tens of thousands; the bound itself is reached in under half a second. It is there for roles that pass a
+ * What one expansion may cost: one for each match of a role, one for each scope that is granted as it is, and one for each character of the
+ * scopes built from parameters. 2,000 scopes against 800 roles cost some hundred thousands; the bound itself is reached in under half a second. It is there for roles that pass a
  * growing parameter to themselves, and for chains in which each role passes on two different ones: twenty such roles, with no cycle among
  * them, make a million scopes of one.
  */
@@ -109,7 +109,7 @@ export function followRoles(
       const templates = assumed.has(role) ? parameterised : [...fixed, ...parameterised]; // what is fixed is the same each time
       for (const template of templates) {
         const scope = typeof template === 'string' ? template : insert(template, parameter);
-        if (typeof template !== 'string') cost += scope.length;
+        cost += typeof template === 'string' ? 1 : scope.length;
         if (cost > maxCost) break;
         if (held.has(scope) || leaveOut(scope)) continue;
         held.add(scope);

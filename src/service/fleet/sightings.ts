@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Logger } from '../http/logger.js';
+import { LateWriter } from '../postgres/late-writer.js';
 import { Sql } from '../postgres/sql.js';
 import type { WorkerName } from './quarantine.js';
 import { recordQueues } from './sql/record-queues.js';
@@ -11,14 +12,16 @@ interface Run {
 }
 
 interface Sighting extends WorkerName {
+  key: string;
   taskQueueId: string;
   runs: Run[];
+  keepDays: number;
 }
 
 const FLUSH_MS = 1_000;
 const SEEN_AGAIN_MS = 30 * 60 * 1000;
 const REMEMBERED = 50_000;
-/** Workers noted and not written yet: what a process sees in some seconds. While the database hangs, writing takes up to 35 s. */
+/** Workers noted and not written yet: what a process sees in some seconds. */
 const MOST_UNWRITTEN = 10_000;
 const DAY = 86_400;
 
@@ -29,43 +32,42 @@ const DAY = 86_400;
 @Injectable()
 export class Sightings implements OnModuleDestroy {
   private readonly seen = new Map<string, number>();
+  /** Those that wait to be written, to add to them. */
   private readonly workers = new Map<string, Sighting>();
-  private readonly queues = new Map<string, number>();
-  private lost = 0;
-  private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> = Promise.resolve();
+  private readonly writer: LateWriter<Sighting>;
 
   constructor(
     private readonly sql: Sql,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    const how = { what: 'sightings of workers', most: MOST_UNWRITTEN, everyMs: FLUSH_MS };
+    this.writer = new LateWriter({ ...how, write: (sightings) => this.write(sightings) }, logger);
+  }
 
   /** `runs`: what it claimed just now. `keepDays`: for how long its queue is remembered at least. */
   saw(taskQueueId: string, { workerGroup, workerId }: WorkerName, runs: Run[], keepDays = 1): void {
     const key = `${taskQueueId}/${workerGroup}/${workerId}`;
     if (runs.length === 0 && Date.now() - (this.seen.get(key) ?? 0) < SEEN_AGAIN_MS) return;
-    if (this.workers.size >= MOST_UNWRITTEN && !this.workers.has(key)) {
-      this.lost++; // not remembered: it is noted when it is seen again
-      return;
-    }
+    const sighting = this.workers.get(key) ?? this.added({ key, taskQueueId, workerGroup, workerId, runs: [], keepDays });
+    if (!sighting) return; // not remembered: it is noted when it is seen again
     this.remember(key);
-    const sighting = this.workers.get(key) ?? { taskQueueId, workerGroup, workerId, runs: [] };
     sighting.runs = [...sighting.runs, ...runs.map(({ taskId, runId }) => ({ taskId, runId }))].slice(-20);
-    this.workers.set(key, sighting);
-    this.queues.set(taskQueueId, Math.max(keepDays * DAY, this.queues.get(taskQueueId) ?? 0));
-    this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    sighting.keepDays = Math.max(keepDays, sighting.keepDays);
   }
 
   /** Writes down what was noted until now. */
   flush(): Promise<void> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.writing = this.writing.then(() => this.write());
-    return this.writing;
+    return this.writer.flush();
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.flush();
+    await this.writer.close();
+  }
+
+  private added(sighting: Sighting): Sighting | undefined {
+    if (!this.writer.add(sighting)) return undefined;
+    this.workers.set(sighting.key, sighting);
+    return sighting;
   }
 
   private remember(key: string): void {
@@ -76,25 +78,23 @@ export class Sightings implements OnModuleDestroy {
   }
 
   /** In one order on every replica, so that batches that meet wait for one another in turn. */
-  private async write(): Promise<void> {
-    const workers = [...this.workers].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, worker]) => worker);
-    const queues = [...this.queues].sort(([a], [b]) => (a < b ? -1 : 1));
+  private async write(sightings: Sighting[]): Promise<void> {
     this.workers.clear();
-    this.queues.clear();
-    if (this.lost > 0)
-      this.logger.warn({ workers: this.lost }, `more than ${MOST_UNWRITTEN} workers were seen at once; the others were not noted`);
-    this.lost = 0;
-    if (workers.length === 0) return;
-    try {
-      await this.sql.query(recordQueues, [queues.map(([id]) => id), queues.map(([, keep]) => keep)]);
-      await this.sql.query(recordWorkers, [
-        workers.map((worker) => worker.taskQueueId),
-        workers.map((worker) => worker.workerGroup),
-        workers.map((worker) => worker.workerId),
-        workers.map((worker) => JSON.stringify(worker.runs)),
-      ]);
-    } catch (err) {
-      this.logger.warn({ err, workers: workers.length }, 'sightings of workers were lost');
-    }
+    const workers = sightings.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const queues = [...keptSeconds(workers)].sort(([a], [b]) => (a < b ? -1 : 1));
+    await this.sql.query(recordQueues, [queues.map(([id]) => id), queues.map(([, seconds]) => seconds)]);
+    await this.sql.query(recordWorkers, [
+      workers.map((worker) => worker.taskQueueId),
+      workers.map((worker) => worker.workerGroup),
+      workers.map((worker) => worker.workerId),
+      workers.map((worker) => JSON.stringify(worker.runs)),
+    ]);
   }
+}
+
+/** For how long each of their queues is remembered at least. */
+function keptSeconds(sightings: readonly Sighting[]): Map<string, number> {
+  const kept = new Map<string, number>();
+  for (const { taskQueueId, keepDays } of sightings) kept.set(taskQueueId, Math.max(keepDays * DAY, kept.get(taskQueueId) ?? 0));
+  return kept;
 }

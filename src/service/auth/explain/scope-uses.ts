@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { CallerRun, UseRecord } from '../../http/caller.js';
 import { Logger } from '../../http/logger.js';
+import { LateWriter } from '../../postgres/late-writer.js';
 import { Sql } from '../../postgres/sql.js';
 import { recordUses } from '../sql/record-uses.js';
 
@@ -15,7 +16,7 @@ interface Use {
 const FLUSH_MS = 1_000;
 /** Characters; what is longer is not noted. An index holds no longer keys, and scopes that a person wrote are far shorter. */
 export const LONGEST_NOTED = 2_048;
-/** Uses noted and not written yet. While the database hangs, writing takes up to 35 s. */
+/** Uses noted and not written yet. */
 const MOST_UNWRITTEN = 10_000;
 /** Of one run: as many as one that gives all its scopes to its tasks. The others are to find room, too. */
 const MOST_OF_RUN = 5_000;
@@ -33,39 +34,34 @@ export class ScopeUses implements OnModuleDestroy, UseRecord {
   private readonly known = new Map<string, Set<string>>();
   private remembered = 0;
   private characters = 0;
-  private unwritten: Use[] = [];
-  private lost = 0;
-  private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> = Promise.resolve();
+  private readonly writer: LateWriter<Use>;
 
   constructor(
     private readonly sql: Sql,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    const how = {
+      ...{ what: 'uses of scopes', most: MOST_UNWRITTEN, everyMs: FLUSH_MS },
+      write: (uses: Use[]) => this.write(uses),
+      failed: (uses: Use[]) => this.forgetAll(uses), // noted when they are used again
+    };
+    this.writer = new LateWriter(how, logger);
+  }
 
   used({ taskId, runId }: Pick<CallerRun, 'taskId' | 'runId'>, scope: string): void {
     const run = `${taskId}/${runId}`;
     const known = this.known.get(run);
-    if (known?.has(scope) || scope.length > LONGEST_NOTED) return;
-    if (this.unwritten.length >= MOST_UNWRITTEN || (known && known.size >= MOST_OF_RUN)) {
-      this.lost++;
-      return;
-    }
-    this.remember(run, known ?? new Set(), scope);
-    this.unwritten.push({ taskId, runId, scope, at: performance.now() });
-    this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    if (known?.has(scope) || scope.length > LONGEST_NOTED || (known && known.size >= MOST_OF_RUN)) return;
+    if (this.writer.add({ taskId, runId, scope, at: performance.now() })) this.remember(run, known ?? new Set(), scope);
   }
 
   /** Writes down what was noted until now. */
   flush(): Promise<void> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.writing = this.writing.then(() => this.write());
-    return this.writing;
+    return this.writer.flush();
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.flush();
+    await this.writer.close();
   }
 
   /** The run that used something new last is forgotten last. */
@@ -88,21 +84,16 @@ export class ScopeUses implements OnModuleDestroy, UseRecord {
     this.known.delete(run);
   }
 
+  private forgetAll(uses: readonly Use[]): void {
+    for (const { taskId, runId } of uses) this.forget(`${taskId}/${runId}`);
+  }
+
   /** In one order on every replica, so that batches that meet wait for one another in turn. */
-  private async write(): Promise<void> {
-    const uses = this.unwritten.sort((a, b) => compare(a.taskId, b.taskId) || a.runId - b.runId || compare(a.scope, b.scope));
-    this.unwritten = [];
-    if (this.lost > 0) this.logger.warn({ uses: this.lost }, 'runs used more scopes at once than can be noted; the others were not');
-    this.lost = 0;
-    if (uses.length === 0) return;
-    try {
-      const now = performance.now();
-      const ages = uses.map(({ at }) => Math.round(now - at));
-      await this.sql.query(recordUses, [uses.map((use) => use.taskId), uses.map((use) => use.runId), uses.map((use) => use.scope), ages]);
-    } catch (err) {
-      for (const { taskId, runId } of uses) this.forget(`${taskId}/${runId}`);
-      this.logger.warn({ err, uses: uses.length }, 'uses of scopes were lost; they are noted when they are used again');
-    }
+  private async write(uses: Use[]): Promise<void> {
+    uses.sort((a, b) => compare(a.taskId, b.taskId) || a.runId - b.runId || compare(a.scope, b.scope));
+    const now = performance.now();
+    const ages = uses.map(({ at }) => Math.round(now - at));
+    await this.sql.query(recordUses, [uses.map((use) => use.taskId), uses.map((use) => use.runId), uses.map((use) => use.scope), ages]);
   }
 }
 

@@ -3,15 +3,7 @@ import { isArtifactClientId } from '../../credentials/artifact-grant.js';
 import { CredentialError } from '../../credentials/credential-error.js';
 import { digestsEqual } from '../../credentials/hmac.js';
 import { LentCredentials } from '../../credentials/lent-credentials.js';
-import {
-  authorizedRest,
-  createArtifactScope,
-  ownRunScopes,
-  parseRunClientId,
-  QUEUE_ISSUER,
-  type RunHolder,
-  withoutWorkerIdentity,
-} from '../../credentials/run-grant.js';
+import { createArtifactScope, ownRunScopes, parseRunClientId, QUEUE_ISSUER, type RunHolder } from '../../credentials/run-grant.js';
 import { ApiError } from '../http/api-error.js';
 import { AuthenticationError, type Signer } from '../http/authentication-error.js';
 import { type Authenticated, Authenticator, type SignedRequest } from '../http/authenticator.js';
@@ -134,8 +126,11 @@ export class AuthenticateService extends Authenticator {
       return new Caller(clientId, scopes, expires, { taskId, runId, workerGroup, workerId, creator: null });
     }
     const run = await this.runOf(holder);
-    const scopes = this.runScopes(identity, holder, run, own);
-    return new Caller(clientId, scopes, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), this.uses);
+    const held = this.authority.held(holder, run.taskScopes);
+    const scopes = this.runScopes(identity, holder, run, held);
+    // a signed URL outlives its run: that is what the grace is for
+    const left = own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
+    return new Caller(clientId, left, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), this.uses);
   }
 
   private async runOf(holder: RunHolder): Promise<RunRow> {
@@ -144,15 +139,10 @@ export class AuthenticateService extends Authenticator {
     return run;
   }
 
-  private runScopes(identity: Identity, holder: RunHolder, run: RunRow, own: boolean): readonly string[] {
-    const held = this.authority.held(holder, run.taskScopes);
-    const named = identity.authorizedScopes && withoutWorkerIdentity(identity.authorizedScopes, holder);
-    const authorizedScopes =
-      named && run.definedScopes ? authorizedRest(named, this.authority.held(holder, run.definedScopes), held) : named;
+  private runScopes(identity: Identity, holder: RunHolder, run: RunRow, held: string[]): readonly string[] {
+    const authorizedScopes = identity.authorizedScopes && this.authority.authorized(identity.authorizedScopes, holder, run, held);
     const directory = { expand: (scopes: readonly string[]) => this.authority.expand(holder, scopes) };
-    const scopes = restrict({ ...identity, authorizedScopes }, held, directory, ANONYMOUS);
-    // a signed URL outlives its run: that is what the grace is for
-    return own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
+    return restrict({ ...identity, authorizedScopes }, held, directory, ANONYMOUS);
   }
 
   /** Records that a stored client was used, every six hours at most; nobody waits for it. */

@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { CredentialError } from '../../credentials/credential-error.js';
 import {
+  authorizedRest,
   createArtifactScope,
   isWorkerIdentity,
   type RunHolder,
   runScopes,
   runStanding,
   whyRunIsOver,
+  withoutWorkerIdentity,
 } from '../../credentials/run-grant.js';
 import { holdsScope } from '../../scopes/scope-set.js';
 import { ANONYMOUS, Registry } from './registry.js';
@@ -25,6 +27,15 @@ export class RunAuthority {
   /** task.scopes never hold the worker's identity, but a role that they assume may: it is not followed. */
   expand(holder: RunHolder, scopes: readonly string[]): string[] {
     return this.registry.expandWithout(scopes, (scope) => isWorkerIdentity(scope, holder));
+  }
+
+  /**
+   * What scopes mean to which credentials of the run restrict themselves: of those that the run has lost, what is left. `held` is what it may
+   * do, expanded.
+   */
+  authorized(scopes: readonly string[], holder: RunHolder, run: RunRow, held = this.held(holder, run.taskScopes)): string[] {
+    const named = withoutWorkerIdentity(scopes, holder);
+    return run.definedScopes ? authorizedRest(named, this.held(holder, run.definedScopes), held) : named;
   }
 
   /** Throws CredentialError unless that is the run, and who holds it. */

@@ -1,14 +1,15 @@
 import { issueTemporaryCredentials } from '../src/credentials/certificate.js';
 import { ScopeUses } from '../src/service/auth/explain/scope-uses.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
-import { type Answer, type Api, type Credentials, type RequestOptions, slugid } from './support/api.js';
+import { type Answer, type Api, type Credentials, definition, type RequestOptions, slugid } from './support/api.js';
+import { exchange, HERE, tokenForUs, tokenOf } from './support/task-tokens.js';
 import { ok, refused as refusedWith, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
 let test: TestService;
 let tasks: Tasks;
 beforeAll(async () => {
-  test = await startTestService({ sweepInterval: 600, claimPoll: 0, anonymousScopes: ['open:*'] });
+  test = await startTestService({ sweepInterval: 600, claimPoll: 0, anonymousScopes: ['open:*'], issuerUrl: HERE });
   tasks = new Tasks(test.root, test.database);
   await test.role('repo:*', 'secrets:get:<..>', 'assume:team:<..>');
   await test.role('team:*', 'team:<..>/read', 'queue:status:*');
@@ -381,3 +382,39 @@ describe('what a run used', () => {
     expect(await count()).toBe(0);
   });
 });
+  it('is one row for each scope that was given, whatever texts a caller restricts itself to', async () => {
+    const run = await claimed('queue:status:*', 'a:b');
+    const rows = async () => {
+      await test.service.app.get(ScopeUses).flush();
+      const { rows } = await test.database.pool.query('select scope from scope_use where task_id = $1 order by scope', [run.taskId]);
+      return rows.map(({ scope }) => scope);
+    };
+    for (let n = 0; n < 10; n++) {
+      const other = slugid();
+      await refused(run.api.get(`/queue/v1/task/${other}/status`, { authorizedScopes: [`queue:status:${other}`] }), 404);
+      const authorization = `Bearer ${await tokenForUs(run.api, `queue:status:${other}`)}`;
+      await refused(test.root.as().get(`/queue/v1/task/${other}/status`, { headers: { authorization } }), 404);
+    }
+    expect(await rows()).toEqual(['queue:status:*']);
+  });
+
+  it('is to have it signed into a token, too; asking in vain is not', async () => {
+    const run = await claimed('packages:*', 'a:b', 'c:d');
+    expect((await exchange(run.api, { scope: 'a:b not:held' })).status).toBe(400);
+    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['packages:*', 'a:b', 'c:d']);
+    await tokenOf(run.api, { scope: 'packages:read a:b' });
+    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['c:d']);
+  });
+
+    // what a process has forgotten meanwhile makes no room, and what was not noted for it is not called unused
+    for (let round = 0; round < 12; round++) {
+      for (let n = 0; n < 5_000; n++) note(10 + round, `x:${n}`);
+      await uses.flush();
+    }
+    for (let n = 4_000; n < 7_000; n++) note(1, `x:${n}`);
+    await uses.flush();
+    const again = await test.database.pool.query('select from scope_use where task_id = $1 and run_id = 1', [run.taskId]);
+    expect(again.rowCount).toBe(5_000);
+    uses.used({ taskId: run.taskId, runId: 0 }, 'of:what/expired'); // its deletion may be under way
+    await uses.flush();
+    expect(await count()).toBe(1);

@@ -130,7 +130,8 @@ export class AuthenticateService extends Authenticator {
     const scopes = this.runScopes(identity, holder, run, held);
     // a signed URL outlives its run: that is what the grace is for
     const left = own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
-    return new Caller(clientId, left, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), this.uses);
+    const uses = authorizedScopes ? this.uses.of(held) : this.uses;
+    return new Caller(clientId, left, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), uses);
   }
 
   private async runOf(holder: RunHolder): Promise<RunRow> {

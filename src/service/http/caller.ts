@@ -113,6 +113,11 @@ export class Caller {
     return isSatisfiedByNormal(this.normal, expression);
   }
 
+  /** Notes scopes that it holds as used, where nothing asks for them one by one. */
+  use(scopes: readonly string[]): void {
+    if (this.run && this.uses && scopes.length > 0) this.holdsByUse({ AllOf: [...scopes] }, this.run, this.uses);
+  }
+
   private holdsByUse(expression: ScopeExpression, run: CallerRun, uses: UseRecord): boolean {
     const used = this.satisfying(expression);
     for (const scope of used ?? []) uses.used(run, scope);

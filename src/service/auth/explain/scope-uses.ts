@@ -1,4 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { normalHolder } from '../../../scopes/scope-set.js';
 import type { CallerRun, UseRecord } from '../../http/caller.js';
 import { Logger } from '../../http/logger.js';
 import { LateWriter } from '../../postgres/late-writer.js';
@@ -18,8 +19,8 @@ const FLUSH_MS = 1_000;
 export const LONGEST_NOTED = 2_048;
 /** Uses noted and not written yet. */
 const MOST_UNWRITTEN = 10_000;
-/** Of one run: as many as one that gives all its scopes to its tasks. The others are to find room, too. */
-const MOST_OF_RUN = 5_000;
+/** Of one run, noted at all: as many as one that gives all its scopes to its tasks. The others are to find room, too. */
+export const MOST_OF_RUN = 5_000;
 /** Uses that need not be noted again, of all runs together; with 100 characters each, some megabytes. */
 const REMEMBERED = 50_000;
 const REMEMBERED_CHARACTERS = 8 * 1024 * 1024;
@@ -53,6 +54,19 @@ export class ScopeUses implements OnModuleDestroy, UseRecord {
     const known = this.known.get(run);
     if (known?.has(scope) || scope.length > LONGEST_NOTED || (known && known.size >= MOST_OF_RUN)) return;
     if (this.writer.add({ taskId, runId, scope, at: performance.now() })) this.remember(run, known ?? new Set(), scope);
+  }
+
+  /**
+   * For a caller that chose what to use of these scopes: notes the one of them that it belongs to. What was given is bounded; the texts that a
+   * pattern covers are not, and each would be a row.
+   */
+  of(held: readonly string[]): UseRecord {
+    return {
+      used: (run, scope) => {
+        const given = normalHolder(held, scope);
+        if (given !== undefined) this.used(run, given);
+      },
+    };
   }
 
   /** Writes down what was noted until now. */
@@ -93,7 +107,8 @@ export class ScopeUses implements OnModuleDestroy, UseRecord {
     uses.sort((a, b) => compare(a.taskId, b.taskId) || a.runId - b.runId || compare(a.scope, b.scope));
     const now = performance.now();
     const ages = uses.map(({ at }) => Math.round(now - at));
-    await this.sql.query(recordUses, [uses.map((use) => use.taskId), uses.map((use) => use.runId), uses.map((use) => use.scope), ages]);
+    const columns = [uses.map((use) => use.taskId), uses.map((use) => use.runId), uses.map((use) => use.scope), ages];
+    await this.sql.query(recordUses, [...columns, MOST_OF_RUN]);
   }
 }
 

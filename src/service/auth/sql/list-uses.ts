@@ -7,6 +7,5 @@ export const listUses = statement<{ scope: string; firstUsed: Date }>(
 select scope, first_used as "firstUsed"
   from scope_use
  where task_id = $1 and run_id = $2
- order by scope
  limit $3`,
 );

@@ -52,7 +52,8 @@ export class AuthenticateTokenService {
     if (proof) await this.proofs.spend(proof, token);
     const run = { ...held.holder, creator: held.run.creator, byToken: claims.jti };
     const grounds = { scopes: [], temporary: true, authorizedScopes: this.tokens.granted(held), signedUrl: false };
-    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), run, claims.client_id, grounds, this.uses);
+    const uses = this.uses.of(this.authority.held(held.holder, held.run.taskScopes));
+    return new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), run, claims.client_id, grounds, uses);
   }
 
   private scopesOf(held: HeldToken, ownRun: RunName | undefined): readonly string[] {

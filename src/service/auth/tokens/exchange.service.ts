@@ -56,6 +56,7 @@ export class ExchangeService {
     const proof = await this.proofOf(request, grantor);
     const { run, token: parent } = grantor;
     const { token, claims } = await this.issuer.issue({ type, run, audience: form.audience, scopes, jkt: proof?.jkt, parent });
+    request.caller?.use(scopes);
     const usable = proof ? 'DPoP' : 'Bearer';
     return {
       access_token: token,

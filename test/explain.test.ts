@@ -1,3 +1,4 @@
+import { signBewit } from '../src/credentials/bewit.js';
 import { issueTemporaryCredentials } from '../src/credentials/certificate.js';
 import { ScopeUses } from '../src/service/auth/explain/scope-uses.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
@@ -27,6 +28,25 @@ async function claimed(...scopes: string[]): Promise<Run> {
   const taskId = await tasks.create({ scopes });
   const { credentials } = await ok(tasks.claimTask(taskId));
   return { taskId, runId: 0, api: test.root.as(credentials) };
+}
+
+/** A run of a task whose creator then holds only `kept`, and that has reclaimed since. */
+async function reduced(scopes: string[], kept: string[], before: (run: Run) => Promise<unknown> = async () => undefined): Promise<Run> {
+  const clientId = `creator/${slugid()}`;
+  const holds = (now: string[]) => ({
+    ...{ scopes: ['queue:create-task:*', 'queue:scheduler-id:*', ...now], description: '' },
+    expires: new Date(Date.now() + 86_400_000).toISOString(),
+  });
+  const path = `/auth/v1/clients/${encodeURIComponent(clientId)}`;
+  const { accessToken } = await ok(test.root.put(path, holds(scopes)));
+  const taskId = slugid();
+  await ok(test.root.as({ clientId, accessToken }).put(`/queue/v1/task/${taskId}`, definition({ taskQueueId: 'explain/reduced', scopes })));
+  const { credentials } = await ok(tasks.claimTask(taskId));
+  const run = { taskId, runId: 0, api: test.root.as(credentials) };
+  await before(run);
+  await ok(test.root.post(path, holds(kept)));
+  const reclaimed = await ok(run.api.post(`/queue/v1/task/${taskId}/runs/0/reclaim`));
+  return { ...run, api: test.root.as(reclaimed.credentials) };
 }
 
 const refused = async (answer: Promise<Answer>, status: number) => (await refusedWith(answer, status)).split('\n\n---\n')[0]!;
@@ -78,6 +98,58 @@ describe('who may ask about whom', () => {
     const entitled = await test.client(`auth:explain-run:${run.taskId}/0`, `auth:explain-run:${TASK}/*`);
     expect(await explain(entitled, aboutRun(run, 'a'))).toMatchObject({ has: true });
     expect(await refused(entitled.get(pathOf({ taskId: TASK, runId: 0 })), 404)).toContain(TASK);
+  });
+
+  it('about a run: not a part of what it holds, be it a token, or who restricts itself, or one that may only upload', async () => {
+    const run = await claimed('a:*', 'hidden:x');
+    const bearer = async (scope: string) => ({ headers: { authorization: `Bearer ${await tokenForUs(run.api, scope)}` } });
+    const entitled = `auth:explain-run:${run.taskId}/0`;
+    const other = await claimed('a:*', entitled);
+    const all = [await bearer('a:*'), await bearer(`a:* queue:reclaim-task:${run.taskId}/0`)];
+    for (const options of all) {
+      for (const about of [{}, aboutRun(run), aboutRun(run, 'hidden:x')]) {
+        expect(await refused(test.root.as().get(pathOf(about), options), 403)).toContain('auth:explain-run:');
+      }
+      // about itself, as it is: neither what more the run has, nor by what
+      const lacking = await ok(test.root.as().get(pathOf({ scope: 'hidden:x' }), options));
+      expect(lacking).toMatchObject({ has: false, because: 'Nothing that is held satisfies it' });
+      expect(lacking.derivation).toBeUndefined();
+      expect(JSON.stringify(lacking)).not.toContain('task.scopes');
+      const { derivation } = await ok(test.root.as().get(pathOf({ scope: 'a:1' }), options));
+      expect(derivation).toEqual([{ scope: 'a:*', by: 'authorizedScopes' }]);
+    }
+    for (const authorizedScopes of [[], ['a:*'], [`queue:resolve-task:${run.taskId}/0`]]) {
+      for (const about of [{}, aboutRun(run), aboutRun(run, 'a:1')]) await refused(run.api.get(pathOf(about), { authorizedScopes }), 403);
+      expect(await explain(run.api, { scope: 'hidden:x' }, { authorizedScopes })).not.toHaveProperty('derivation');
+    }
+    const authorizedScopes = [`assume:task-run:${run.taskId}/0`];
+    expect(await explain(run.api, {}, { authorizedScopes })).toMatchObject({ unused: ['hidden:x'] });
+    expect(await explain(other.api, aboutRun(run), { authorizedScopes: [entitled] })).toMatchObject({ unused: ['hidden:x'] });
+    expect(await explain(run.api, { scope: 'hidden:x' }, { authorizedScopes })).toMatchObject({
+      ...{ has: false, derivation: [{ scope: 'hidden:x', by: 'task.scopes' }], because: expect.stringContaining('authorizedScopes') },
+    });
+    await ok(tasks.report('malformed-payload', run.taskId));
+    for (const about of [{}, aboutRun(run), aboutRun(run, 'a:1')]) await refused(run.api.get(pathOf(about)), 403);
+  });
+
+  it('about a run by a URL that it signed: as with all that is read, until its certificate ends', async () => {
+    const run = await claimed('a:b');
+    const { hostname, port } = new URL(test.root.url);
+    const signed = (about: About, authorizedScopes?: string[]) => {
+      const resource = `/api${pathOf(about)}`;
+      const signing = { exp: Math.floor(Date.now() / 1000) + 600, ...(authorizedScopes ? { authorizedScopes } : {}) };
+      const bewit = signBewit(run.api.credentials as Required<Credentials>, { resource, host: hostname, port: Number(port) }, signing);
+      return `${resource.slice('/api'.length)}&bewit=${bewit}`;
+    };
+    const [whole, part] = [signed(aboutRun(run)), signed(aboutRun(run), ['a:b'])];
+    const look = async () => {
+      expect(await ok(test.root.as().get(whole))).toMatchObject({ unused: ['a:b'] });
+      await refused(test.root.as().get(part), 403);
+    };
+    await look();
+    await ok(tasks.report('completed', run.taskId));
+    await look();
+    await refused(run.api.get(pathOf(aboutRun(run))), 401);
   });
 
   it('tells of roles that would grant a scope only to who may read them', async () => {
@@ -147,6 +219,21 @@ describe('about the caller', () => {
       ...{ has: false, because: 'The client is disabled, so it holds nothing' },
       derivation: [{ scope: 'a:b', by: 'client' }],
     });
+  });
+
+  it('a client that has expired holds nothing, nor does the service itself, as which nobody can log in', async () => {
+    const { clientId } = (await test.client('a:b')).credentials!;
+    const now = Date.now;
+    try {
+      Date.now = () => now() + 2 * 86_400_000; // a client expires by the clock of the process
+      expect(await explain(test.root, { clientId, scope: 'a:b' })).toMatchObject({
+        ...{ has: false, because: 'The client has expired, so it holds nothing', derivation: [{ scope: 'a:b', by: 'client' }] },
+      });
+    } finally {
+      Date.now = now;
+    }
+    const queue = await explain(test.root, { clientId: 'static/leasehold/queue', scope: 'a:b' });
+    expect(queue).toMatchObject({ has: false, because: expect.stringContaining('nobody can log in as it') });
   });
 
   it('agrees with what is allowed', async () => {
@@ -239,16 +326,84 @@ describe('about a run', () => {
     const run = await claimed('a:b');
     await ok(tasks.report('malformed-payload', run.taskId));
     const upload = `queue:create-artifact:${run.taskId}/0`;
-    for (const about of [aboutRun(run, upload), { scope: upload }]) {
-      expect(steps(await explain(run.api, about))).toEqual([
+    for (const [api, about] of [[test.root, aboutRun(run, upload)] as const, [run.api, { scope: upload }] as const]) {
+      expect(steps(await explain(api, about))).toEqual([
         [upload, 'run'],
         [upload, 'exception'],
       ]);
     }
-    const lost = await explain(run.api, aboutRun(run, 'a:b'));
+    const lost = await explain(run.api, { scope: 'a:b' });
     expect(lost).toMatchObject({ has: false, because: expect.stringContaining('exception'), run: { standing: 'artifacts' } });
     const options = { authorizedScopes: ['a:b'] };
     expect(await explain(run.api, { scope: upload }, options)).toMatchObject({ has: false });
+  });
+
+  it('names nobody who is the worker as whom to be', async () => {
+    await test.role(`worker-id:${WORKER.workerGroup}/${WORKER.workerId}`, 'of:worker');
+    const run = await claimed('a:b');
+    expect(await explain(test.root, aboutRun(run, 'of:worker'))).toMatchObject({ has: false, grantedBy: [] });
+    const other = await explain(test.root, { clientId: (await test.client('a:b')).credentials!.clientId, scope: 'of:worker' });
+    expect(other.grantedBy[0].steps[0]).toMatchObject({ scope: `assume:worker-id:${WORKER.workerGroup}/${WORKER.workerId}` });
+  });
+});
+
+describe('about a run whose creator has lost scopes', () => {
+  const [OWN, LOST] = ['task.scopes', expect.stringContaining('task-scopes-reduced')];
+  const stepsOf = ({ derivation }: { derivation: { scope: string; by: string }[] }) => derivation.map(({ scope, by }) => [scope, by]);
+
+  it('tells what was lost, with the way by which it was held, and what is left of what', async () => {
+    const run = await reduced(['a:*', 'b', 'assume:repo:x'], ['a:1', 'assume:repo:x']);
+    const about = async (scope: string, api = run.api) => explain(api, aboutRun(run, scope));
+    for (const api of [run.api, test.root]) {
+      expect(await about('b', api)).toMatchObject({ has: false, because: LOST, derivation: [{ scope: 'b', by: OWN }] });
+      expect(await about('a:2', api)).toMatchObject({ has: false, because: LOST, derivation: [{ scope: 'a:*', by: OWN }] });
+      expect(stepsOf(await about('a:1', api))).toEqual([
+        ['a:*', OWN],
+        ['a:1', 'creator'],
+      ]);
+      expect(stepsOf(await about('secrets:get:x', api))).toEqual([
+        ['assume:repo:x', OWN],
+        ['assume:repo:x', 'creator'],
+        ['secrets:get:x', 'role'],
+      ]);
+      expect(stepsOf(await about(`queue:resolve-task:${run.taskId}/0`, api))).toEqual([[`queue:resolve-task:${run.taskId}/0`, 'run']]);
+    }
+    expect((await about('never:held')).because).toBe('Nothing that is held satisfies it');
+  });
+
+  it('tells what it was given, marks what was lost of it, and what of it was used', async () => {
+    const run = await reduced(['b', 'queue:status:*', 'assume:repo:x'], ['b'], async ({ api, taskId }) => {
+      await ok(api.get(`/queue/v1/task/${taskId}/status`));
+    });
+    const { given, unused } = await explain(test.root, aboutRun(run));
+    const marks = Object.fromEntries(
+      given.map(({ scope, lost, used }: { scope: string; lost?: true; used?: boolean }) => [scope, [lost, used]]),
+    );
+    expect(marks).toMatchObject({
+      ...{ b: [undefined, false], 'queue:status:*': [true, true], 'assume:repo:x': [true, false], 'secrets:get:x': [true, false] },
+      ...{ 'assume:anonymous': [undefined, false], [`assume:task-run:${run.taskId}/0`]: [undefined, undefined] },
+    });
+    expect([...unused].sort()).toEqual(['assume:repo:x', 'assume:team:x', 'b', 'secrets:get:x', 'team:x/read']);
+  });
+
+  it('means what is left by the authorizedScopes that a proxy repeats, as who authenticates it', async () => {
+    const run = await reduced(['queue:*', `assume:repo:x`], ['queue:status:*']);
+    const authorizedScopes = ['queue:*', 'assume:repo:x', `assume:task-run:${run.taskId}/0`];
+    const scopes = [`queue:status:${run.taskId}`, `queue:get-task:${run.taskId}`];
+    const allowed = [await run.api.get(`/queue/v1/task/${run.taskId}/status`, { authorizedScopes })];
+    allowed.push(await run.api.get(`/queue/v1/task/${run.taskId}`, { authorizedScopes }));
+    const told = await Promise.all(scopes.map((scope) => explain(run.api, { scope }, { authorizedScopes })));
+    expect(told.map(({ has }) => has)).toEqual(allowed.map(({ status }) => status === 200));
+    expect(told.map(({ has }) => has)).toEqual([true, false]);
+    expect(stepsOf(told[0])).toEqual([
+      ['queue:*', OWN],
+      ['queue:status:*', 'creator'],
+      ['queue:status:*', 'authorizedScopes'],
+    ]);
+    expect(told[1].because).toEqual(LOST);
+    expect(await explain(run.api, { scope: scopes[0]! }, { authorizedScopes: ['queue:*'] })).toMatchObject({
+      ...{ has: true, derivation: [{ scope: 'queue:status:*', by: 'authorizedScopes' }] },
+    });
   });
 });
 
@@ -294,6 +449,30 @@ describe('what a run used', () => {
     const run = await claimed('queue:status:*', 'a:b');
     await status(run, { authorizedScopes: [`queue:status:${run.taskId}`] });
     expect((await explain(test.root, aboutRun(run))).unused).toEqual(['a:b']);
+  });
+
+  it('is one row for each scope that was given, whatever texts a caller restricts itself to', async () => {
+    const run = await claimed('queue:status:*', 'a:b');
+    const rows = async () => {
+      await test.service.app.get(ScopeUses).flush();
+      const { rows } = await test.database.pool.query('select scope from scope_use where task_id = $1 order by scope', [run.taskId]);
+      return rows.map(({ scope }) => scope);
+    };
+    for (let n = 0; n < 10; n++) {
+      const other = slugid();
+      await refused(run.api.get(`/queue/v1/task/${other}/status`, { authorizedScopes: [`queue:status:${other}`] }), 404);
+      const authorization = `Bearer ${await tokenForUs(run.api, `queue:status:${other}`)}`;
+      await refused(test.root.as().get(`/queue/v1/task/${other}/status`, { headers: { authorization } }), 404);
+    }
+    expect(await rows()).toEqual(['queue:status:*']);
+  });
+
+  it('is to have it signed into a token, too; asking in vain is not', async () => {
+    const run = await claimed('packages:*', 'a:b', 'c:d');
+    expect((await exchange(run.api, { scope: 'a:b not:held' })).status).toBe(400);
+    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['packages:*', 'a:b', 'c:d']);
+    await tokenOf(run.api, { scope: 'packages:read a:b' });
+    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['c:d']);
   });
 
   it('is to hand scopes on, too; to decide about itself is not noted, nor what others do', async () => {
@@ -360,6 +539,15 @@ describe('what a run used', () => {
       { others: false, count: 5_000 },
       { others: true, count: 5_000 },
     ]);
+    // what a process has forgotten meanwhile makes no room, and what was not noted for it is not called unused
+    for (let round = 0; round < 12; round++) {
+      for (let n = 0; n < 5_000; n++) note(10 + round, `x:${n}`);
+      await uses.flush();
+    }
+    for (let n = 4_000; n < 7_000; n++) note(1, `x:${n}`);
+    await uses.flush();
+    const again = await test.database.pool.query('select from scope_use where task_id = $1 and run_id = 1', [run.taskId]);
+    expect(again.rowCount).toBe(5_000);
   });
 
   it('is forgotten with the task, and not noted any more then', async () => {
@@ -374,6 +562,9 @@ describe('what a run used', () => {
     await ok(tasks.steer('cancel', run.taskId));
     await test.database.pool.query(`update past_run set taken_until = now() - interval '1 day' where task_id = $1`, [run.taskId]);
     await test.database.pool.query(`update task_definition set expires = now() - interval '1 hour' where task_id = $1`, [run.taskId]);
+    uses.used({ taskId: run.taskId, runId: 0 }, 'of:what/expired'); // its deletion may be under way
+    await uses.flush();
+    expect(await count()).toBe(1);
     await untilDone(() => test.service.app.get(SweepService).expire());
     await refused(test.root.get(pathOf(aboutRun(run))), 404);
     expect(await count()).toBe(0);
@@ -382,39 +573,3 @@ describe('what a run used', () => {
     expect(await count()).toBe(0);
   });
 });
-  it('is one row for each scope that was given, whatever texts a caller restricts itself to', async () => {
-    const run = await claimed('queue:status:*', 'a:b');
-    const rows = async () => {
-      await test.service.app.get(ScopeUses).flush();
-      const { rows } = await test.database.pool.query('select scope from scope_use where task_id = $1 order by scope', [run.taskId]);
-      return rows.map(({ scope }) => scope);
-    };
-    for (let n = 0; n < 10; n++) {
-      const other = slugid();
-      await refused(run.api.get(`/queue/v1/task/${other}/status`, { authorizedScopes: [`queue:status:${other}`] }), 404);
-      const authorization = `Bearer ${await tokenForUs(run.api, `queue:status:${other}`)}`;
-      await refused(test.root.as().get(`/queue/v1/task/${other}/status`, { headers: { authorization } }), 404);
-    }
-    expect(await rows()).toEqual(['queue:status:*']);
-  });
-
-  it('is to have it signed into a token, too; asking in vain is not', async () => {
-    const run = await claimed('packages:*', 'a:b', 'c:d');
-    expect((await exchange(run.api, { scope: 'a:b not:held' })).status).toBe(400);
-    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['packages:*', 'a:b', 'c:d']);
-    await tokenOf(run.api, { scope: 'packages:read a:b' });
-    expect((await explain(test.root, aboutRun(run))).unused).toEqual(['c:d']);
-  });
-
-    // what a process has forgotten meanwhile makes no room, and what was not noted for it is not called unused
-    for (let round = 0; round < 12; round++) {
-      for (let n = 0; n < 5_000; n++) note(10 + round, `x:${n}`);
-      await uses.flush();
-    }
-    for (let n = 4_000; n < 7_000; n++) note(1, `x:${n}`);
-    await uses.flush();
-    const again = await test.database.pool.query('select from scope_use where task_id = $1 and run_id = 1', [run.taskId]);
-    expect(again.rowCount).toBe(5_000);
-    uses.used({ taskId: run.taskId, runId: 0 }, 'of:what/expired'); // its deletion may be under way
-    await uses.flush();
-    expect(await count()).toBe(1);

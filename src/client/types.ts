@@ -573,13 +573,16 @@ export interface paths {
         /**
          * Why somebody has a scope or lacks it, and which of its scopes a run never used
          * @description About the caller itself, as it is authenticated, without `clientId` or `taskId`: that needs no scope. Nor does it for
-         *     credentials of a run that ask about this run. About others it needs `auth:explain-client:<clientId>` or
+         *     credentials of a run that ask about this run, unless they hold only a part of what it may: a task token, who restricts itself to
+         *     `authorizedScopes`, or a run that may only upload after an exception. A URL that the run signed works on after its end, as for all reads,
+         *     until its certificate expires. About others it needs `auth:explain-client:<clientId>` or
          *     `auth:explain-run:<taskId>/<runId>`; without it the refusal is the same whether they exist or not.
          *
-         *     Of a run, without `scope`: all that it was given, and what of it was never used. A use is counted when a scope, with what roles make of
-         *     it, decides that the run may do something **here**, and is seen a second later. Services that ask `authenticateHawk`, or verify tokens by
-         *     themselves, decide without us: what is used there is not seen. Nor is what decides about the run itself (reclaim, reports, artifacts),
-         *     which every run may. Under more load than can be noted some uses are missing. So `unused` is advice, not proof.
+         *     Of a run, without `scope`: all that it was given, what of it was lost, and what was never used. A use is counted when a scope, with what
+         *     roles make of it, decides that the run may do something **here** or is signed into a task token, and is seen a second later. Services that
+         *     ask `authenticateHawk`, or verify tokens by themselves, decide without us: what is used there is not seen. Nor is what decides about the run
+         *     itself (reclaim, reports, artifacts), which every run may. Under more load than can be noted, and once the task has expired, some uses are
+         *     missing. So `unused` is advice, not proof.
          */
         get: operations["explainScopes"];
         put?: never;
@@ -2000,10 +2003,10 @@ export interface components {
             /** @description a scope: printable ASCII without space, double quote and backslash */
             scope: string;
             /**
-             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
+             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), the creator of the task, authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
              * @enum {string}
              */
-            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "authorizedScopes" | "exception" | "role" | "missing";
+            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "creator" | "authorizedScopes" | "exception" | "role" | "missing";
             /** @description Of a rewrite: what task.scopes say. In lists, of a role: the scope that assumes it */
             from?: string;
             /** @description The role that the scope of the step before assumes */
@@ -2021,10 +2024,10 @@ export interface components {
             /** @description a scope: printable ASCII without space, double quote and backslash */
             scope: string;
             /**
-             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
+             * @description What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), the creator of the task, authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role
              * @enum {string}
              */
-            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "authorizedScopes" | "exception" | "role" | "missing";
+            by: "client" | "certificate" | "run" | "task.scopes" | "rewrite" | "anonymous" | "creator" | "authorizedScopes" | "exception" | "role" | "missing";
             /** @description Of a rewrite: what task.scopes say. In lists, of a role: the scope that assumes it */
             from?: string;
             /** @description The role that the scope of the step before assumes */
@@ -2037,6 +2040,8 @@ export interface components {
             used?: boolean;
             /** Format: date-time */
             firstUsed?: string;
+            /** @description True if the run has lost it, or a part of it, because the creator of its task did not hold it any more; otherwise absent */
+            lost?: boolean;
         };
         ExplainScopesResponse: {
             /** @description Whom this is about; absent if the caller sent no credentials */

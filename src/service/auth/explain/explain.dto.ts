@@ -8,7 +8,7 @@ export class ScopeStep {
 
   @OneOf(SOURCES, {
     description:
-      'What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role',
+      'What gave it: a stored client, a certificate, the run itself, task.scopes, the rewrite of its worker to the run, what everybody has (anonymous), the creator of the task, authorizedScopes or the end of the run with an exception, which leave only this of what the step before gives, or a role',
   })
   by!: string;
 
@@ -34,6 +34,12 @@ export class GivenScope extends ScopeStep {
 
   @Timestamp({ optional: true })
   firstUsed?: string;
+
+  @Flag({
+    optional: true,
+    description: 'True if the run has lost it, or a part of it, because the creator of its task did not hold it any more; otherwise absent',
+  })
+  lost?: boolean;
 }
 
 export class ScopeWay {

@@ -5,7 +5,7 @@ import { ANONYMOUS } from '../registry.js';
 /** What gave a scope: who it is that holds it, what narrowed it, or a role. */
 export const SOURCES = [
   ...(['client', 'certificate', 'run', 'task.scopes', 'rewrite', 'anonymous'] as const),
-  ...(['authorizedScopes', 'exception', 'role', 'missing'] as const),
+  ...(['creator', 'authorizedScopes', 'exception', 'role', 'missing'] as const),
 ];
 export type Source = (typeof SOURCES)[number];
 
@@ -51,6 +51,9 @@ const WORKERS_OWN = 'It comes by the identity of the worker, which its runs neve
 
 export const GIVEN_TO_ALL: Given = { scope: ANONYMOUS, by: 'anonymous' };
 
+/** What no narrowing takes away: it comes of no layer below. */
+const FROM_NOBODY: readonly Source[] = ['run', 'anonymous'];
+
 /** How a scope is come by, or what of all that is held comes nearest. */
 type Outcome = { way: ToldStep[] } | { nearest: ToldStep[][] };
 
@@ -81,7 +84,7 @@ function derive(layers: readonly Layer[], wanted: string, roles: RoleIndex, leav
   if (!explanation.has) return { nearest: explanation.nearest.map((way) => toldBy(top, way)) };
   const way = toldBy(top, explanation.derivation);
   const first = way[0]!;
-  if (first.by === 'anonymous' || layers.length === 1) return { way };
+  if (FROM_NOBODY.includes(first.by) || layers.length === 1) return { way };
   const below = derive(layers.slice(0, -1), first.scope, roles, leaveOut);
   return 'way' in below ? { way: [...below.way, ...way] } : below;
 }

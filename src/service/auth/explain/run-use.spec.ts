@@ -12,9 +12,10 @@ const ROLES = compileRoles([
   { roleId: 'long', scopes: Array.from({ length: 100 }, (_, n) => `long:${n}:${'x'.repeat(4_000)}`) },
 ]);
 
-const use = (scopes: string[], uses: [string, Date][], by: Given['by'] = 'task.scopes') =>
+const layerOf = (scopes: string[], by: Given['by']) => ({ scopes: scopes.map((scope) => ({ scope, by })), because: '' });
+const use = (scopes: string[], uses: [string, Date][], by: Given['by'] = 'task.scopes', left?: string[]) =>
   runUse(
-    { layers: [{ scopes: scopes.map((scope) => ({ scope, by })), because: '' }] },
+    { given: layerOf(scopes, by), ...(left ? { left: layerOf(left, 'creator') } : {}) },
     uses.map(([scope, firstUsed]) => ({ scope, firstUsed })),
     ROLES,
   );
@@ -56,4 +57,19 @@ it('what roles grant is listed as far as it is read, and said to be cut', () => 
   expect([result.given.length, result.cut]).toEqual([1_002, true]);
   const long = use(['assume:long'], []);
   expect([JSON.stringify(long).length < 600_000, long.cut]).toEqual([true, true]);
+});
+
+it('what was taken from the run, or a part of it, is still told, and marked with all that came of it', () => {
+  const { given, unused } = use(['assume:r', 'a:*', 'b', 'c'], [['b', WHEN]], 'task.scopes', ['a:1', 'c']);
+  expect(given.filter(({ lost }) => lost).map(({ scope }) => scope)).toEqual(['assume:r', 'a:*', 'b', 'r:1', 'r:2']);
+  expect(unused).toEqual(['assume:r', 'a:*', 'c', 'r:1', 'r:2']);
+  expect(use(['assume:r', 'a:*'], []).given.filter(({ lost }) => lost)).toEqual([]);
+});
+
+it('where a run used more than is noted, what is not noted is not called unused', () => {
+  const uses = Array.from({ length: 5_000 }, (_, n): [string, Date] => [`x:${n}`, WHEN]);
+  const most = use(['x:1', 'a'], uses.slice(1));
+  expect([usedOf(most), most.unused]).toEqual([expect.objectContaining({ a: false }), ['a']]);
+  const full = use(['x:1', 'a'], uses);
+  expect([usedOf(full), full.unused]).toEqual([expect.objectContaining({ 'x:1': WHEN.toISOString(), a: undefined }), []]);
 });

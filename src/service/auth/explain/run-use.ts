@@ -1,8 +1,8 @@
 import { type Derivations, derivationOf, deriveScopes } from '../../../scopes/explain-scope.js';
-import type { RoleIndex } from '../../../scopes/role-expansion.js';
-import { normalHolder, normalizeScopes } from '../../../scopes/scope-set.js';
-import { GIVEN_TO_ALL, type Given, type Holding, scopesOf, type ToldStep, toldSteps } from './holding.js';
-import { LONGEST_NOTED } from './scope-uses.js';
+import { expandScopes, type RoleIndex } from '../../../scopes/role-expansion.js';
+import { normalHolder, normalHolds, normalizeScopes } from '../../../scopes/scope-set.js';
+import { GIVEN_TO_ALL, type Given, type Layer, scopesOf, type ToldStep, toldSteps } from './holding.js';
+import { LONGEST_NOTED, MOST_OF_RUN } from './scope-uses.js';
 
 /** That a run used a scope it held. */
 export interface Use {
@@ -12,9 +12,18 @@ export interface Use {
 
 /** A scope that a run was given, by its task or by a role of these, and whether anything of it was used. */
 export interface GivenUse extends ToldStep {
-  /** Absent where it is not noted: of what every run is given, and of very long scopes. */
+  /** Absent where it is not noted: of what every run is given, of very long scopes, and where a run used more than is noted. */
   used?: boolean;
   firstUsed?: string;
+  /** It was taken from the run, or a part of it: the creator of its task did not hold it any more. */
+  lost?: true;
+}
+
+/** What a run was given, and what of that was left to it, if not all of it was. */
+export interface RunGrant {
+  given: Layer;
+  left?: Layer;
+  leaveOut?: (scope: string) => boolean;
 }
 
 export interface RunUse {
@@ -33,14 +42,17 @@ const MOST_CHARACTERS = 256 * 1024;
  * What a run was given, as roles are now, and what of it was used. A use counts for the scope itself and for each on the shortest way to
  * it. Not counted as unused is what no task can do without: its own scopes, and what everybody has.
  */
-export function runUse(
-  { layers: [given], leaveOut }: Pick<Holding, 'layers' | 'leaveOut'>,
-  uses: readonly Use[],
-  roles: RoleIndex,
-): RunUse {
-  const derivations = deriveScopes(scopesOf(given), roles, leaveOut ? { leaveOut } : {});
+export function runUse({ given, left, leaveOut }: RunGrant, uses: readonly Use[], roles: RoleIndex): RunUse {
+  const options = leaveOut ? { leaveOut } : {};
+  const derivations = deriveScopes(scopesOf(given), roles, options);
+  const held = left && expandScopes(scopesOf(left), roles, options);
   const firstUses = spread(uses, derivations);
-  const mark = (step: ToldStep): GivenUse => ({ ...step, ...useOf(step, firstUses.get(step.scope)) });
+  const isFull = uses.length >= MOST_OF_RUN;
+  const mark = (step: ToldStep): GivenUse => ({
+    ...step,
+    ...useOf(step, firstUses.get(step.scope), isFull),
+    ...(held && !normalHolds(held, step.scope) ? { lost: true } : {}),
+  });
   const own = [...given.scopes, GIVEN_TO_ALL].map(mark);
   const { listed, cut } = byRoles(derivations);
   const mayGo = new Set(given.scopes.filter(({ by }) => by !== 'run').map(({ scope }) => scope));
@@ -67,9 +79,9 @@ function spread(uses: readonly Use[], derivations: Derivations): Map<string, Dat
   return firstUses;
 }
 
-function useOf({ scope, by }: Given, firstUsed: Date | undefined): Pick<GivenUse, 'used' | 'firstUsed'> {
+function useOf({ scope, by }: Given, firstUsed: Date | undefined, isFull: boolean): Pick<GivenUse, 'used' | 'firstUsed'> {
   if (firstUsed) return { used: true, firstUsed: firstUsed.toISOString() };
-  return by === 'run' || scope.length > LONGEST_NOTED ? {} : { used: false };
+  return by === 'run' || isFull || scope.length > LONGEST_NOTED ? {} : { used: false };
 }
 
 function byRoles(derivations: Derivations): { listed: { first: string; last: ToldStep }[]; cut: boolean } {

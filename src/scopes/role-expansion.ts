@@ -39,7 +39,7 @@ export const PARAMETER = '<..>';
  * growing parameter to themselves, and for chains in which each role passes on two different ones: twenty such roles, with no cycle among
  * them, make a million scopes of one.
  */
-export const MAX_COST = 10_000_000;
+const MAX_COST = 10_000_000;
 
 /** Roles are refused where assuming them all costs more: the rest is for what callers assume besides, anonymous ones among them. */
 const MAX_STORED_COST = MAX_COST / 2;
@@ -156,7 +156,7 @@ export function insert({ before, after }: Template, parameter: string): string {
 }
 
 /** The roles one scope assumes, each with its parameter. In order of ids the roles below a stem are neighbours; those above are linked. */
-export function* rolesAssumed(roles: RoleIndex, scope: string): Generator<[CompiledRole, string]> {
+function* rolesAssumed(roles: RoleIndex, scope: string): Generator<[CompiledRole, string]> {
   const name = roleNamed(scope);
   if (name === undefined) return;
   const stem = withoutStar(name);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import taskcluster from 'taskcluster-client';
 import { QUEUE_ISSUER } from '../src/credentials/run-grant.js';
 import { AuditedRefusals } from '../src/service/audit/audited-refusals.js';
@@ -192,7 +193,7 @@ describe('roles', () => {
 describe('credentials', () => {
   const lent = (taskId: string, actor = 'static/root') => ({
     ...{ kind: 'credentials-lent', actor, taskId, runId: 0 },
-    detail: { ...WORKER, takenUntil: expect.any(String) },
+    detail: { ...WORKER, takenUntil: expect.any(String), creator: 'static/root', scopes: [] },
   });
 
   it('of a run are lent to who claims it, and renewed by who reclaims it', async () => {
@@ -209,6 +210,24 @@ describe('credentials', () => {
       { ...lent(taskId, credentials.clientId), kind: 'credentials-renewed', detail: { takenUntil: expect.any(String) } },
     ]);
     expect(entries.map(({ detail }) => Date.parse(String(detail?.takenUntil)))).toEqual([takenUntil, reclaim.takenUntil].map(Date.parse));
+  });
+
+  it('tell which scopes were lent on whose authority, of thousands only number and digest', async () => {
+    const creator = await test.client('queue:create-task:*', 'queue:scheduler-id:*', 'some:*');
+    const scopes = Array.from({ length: 1000 }, (_, n) => `some:${n}`);
+    const sha256 = createHash('sha256').update(JSON.stringify(scopes)).digest('hex');
+    for (const [given, told] of [
+      [['some:a', 'some:b*'], { scopes: ['some:a', 'some:b*'] }],
+      [scopes, { scopesCount: 1000, scopesSha256: sha256 }],
+    ] as const) {
+      const taskQueueId = queue();
+      const [one, other] = [slugid(), slugid()];
+      for (const taskId of [one, other]) await ok(creator.put(`/queue/v1/task/${taskId}`, definition({ taskQueueId, scopes: given })));
+      kept((await ok(tasks.claimTask(one))).credentials);
+      kept((await ok(tasks.claimWork(taskQueueId))).tasks[0].credentials);
+      const detail = { ...WORKER, takenUntil: expect.any(String), creator: creator.credentials?.clientId, ...told };
+      for (const taskId of [one, other]) expect((await ofTask(taskId)).map((entry) => entry.detail)).toEqual([detail]);
+    }
   });
 
   it('are lent again to who repeats a claim', async () => {

@@ -5,7 +5,7 @@ import taskcluster from 'taskcluster-client';
 import { Sql, statement } from '../src/service/postgres/sql.js';
 import { type Answer, type Api, type Credentials, definition, slugid } from './support/api.js';
 import { eventually, onDatabase, ROOT, ServiceProcess } from './support/service-process.js';
-import { postForm, tokenOf } from './support/task-tokens.js';
+import { exchange, postForm, TYPE, tokenOf } from './support/task-tokens.js';
 import { ok, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -141,6 +141,29 @@ it('a thousand requests of one client are under way at once, also where operatio
     });
   }
 }, 90_000);
+
+it('five hundred requests look at their run at once: the code of a task does not fill the line for connections', async () => {
+  const { credentials } = await ok(tasks.claimTask(await tasks.create()));
+  const run = test.root.as(credentials);
+  const { issuer } = await ok(run.as().get('/.well-known/openid-configuration'));
+  const token = await tokenOf(run, { audience: issuer });
+  const bearer = { authorization: `Bearer ${token}` };
+  const path = '/auth/v1/scopes/current';
+  await whileLocked('lock table task in access exclusive mode', async (release) => {
+    const refused: Answer[] = [];
+    const all = [...times(250, () => run.get(path)), ...times(253, () => run.get(path, bearer))];
+    for (const one of all) one.then((answer) => answer.status === 503 && refused.push(answer));
+    await eventually('three are refused', () => refused.length === 3);
+    for (const answer of refused) expectRefusal(answer, /More than 500 requests that look at their run/);
+    expectRefusal(
+      await exchange(run.as(), { subject_token: token, subject_token_type: TYPE('access_token') }),
+      /More than 500 requests that look at their run/,
+    );
+    expect((await test.root.get(path)).status).toBe(200);
+    await release();
+    expect((await Promise.all(all)).filter(({ status }) => status === 503)).toHaveLength(3);
+  });
+}, 30_000);
 
 it('two counts are made at once, others wait, and who would wait behind too many is refused; a count under way is for all who ask', async () => {
   const paths = times(40, (n) => `/queue/v1/pending/${encodeURIComponent(`overload/counted-${n}`)}`);

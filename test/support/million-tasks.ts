@@ -135,6 +135,7 @@ export async function fillAll(pool: pg.Pool): Promise<void> {
   const { rows } = await pool.query(INDEXES, [TABLES]);
   for (const { drop } of rows) await pool.query(drop);
   await fill(pool, { first: 1, last: TASKS });
+  await pool.query(`alter table task_token alter idx restart with ${2 * TASKS}`);
   await pool.query(`insert into signing_key (kid, alg, public_jwk, sealed, active_from) values ($1, 'ES256', '{}', '\\x00', now())`, [KEY]);
   for (const { create } of rows) await pool.query(create);
   await pool.query('vacuum analyze');

@@ -5,6 +5,7 @@ import { Logger } from '../http/logger.js';
 import { accountName } from '../http/quota.js';
 import { type Refusal, Refusals } from '../http/refusals.js';
 import { type AuditKind, type AuditRecord, auditParameters, insertAudit } from '../postgres/audit-log.js';
+import { LateWriter } from '../postgres/late-writer.js';
 import { Sql } from '../postgres/sql.js';
 import { type Omitted, RefusalBudget } from './refusal-budget.js';
 
@@ -32,16 +33,18 @@ interface Waiting {
 @Injectable()
 export class AuditedRefusals extends Refusals implements OnModuleDestroy {
   private readonly budget = new RefusalBudget();
-  private waiting: Waiting[] = [];
-  private writing: NodeJS.Timeout | undefined;
+  private readonly writer: LateWriter<Waiting>;
   private telling: NodeJS.Timeout | undefined;
-  private closed = false;
 
-  constructor(
-    private readonly sql: Sql,
-    private readonly logger: Logger,
-  ) {
+  constructor(sql: Sql, logger: Logger) {
     super();
+    const write = async (waiting: Waiting[]) => {
+      await sql.query(insertAudit, auditParameters(waiting.map(({ record }) => record)));
+    };
+    const failed = (waiting: Waiting[]) => {
+      for (const one of waiting) this.keep(one);
+    };
+    this.writer = new LateWriter({ what: 'refusals, for the audit log,', most: MOST_WAITING, everyMs: WRITE_MS, write, failed }, logger);
   }
 
   /** Of strangers who lack scopes nobody learns more than how many they were: whoever looks around makes hundreds of those. */
@@ -52,31 +55,18 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
     if (stranger) this.budget.count(who, code);
     else if (this.budget.takes(who, code, performance.now(), signer?.run !== undefined))
       this.keep({ who, code, record: recordOf(refusal) });
-    this.writeSoon();
-    this.telling ??= later(() => this.tell(), TELL_MS);
+    this.telling ??= setTimeout(() => this.tell(), TELL_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.closed = true;
     clearTimeout(this.telling);
     this.tell();
-    clearTimeout(this.writing);
-    await this.write();
+    await this.writer.close();
   }
 
   /** Writes what waits, at once. */
-  async write(): Promise<void> {
-    this.writing = undefined;
-    const waiting = this.waiting.splice(0);
-    if (waiting.length === 0) return;
-    const records = waiting.map(({ record }) => record);
-    try {
-      await this.sql.query(insertAudit, auditParameters(records));
-    } catch (err) {
-      this.logger.warn({ err, refusals: records.length }, 'refusals could not be written to the audit log; it is tried again');
-      for (const one of waiting) this.keep(one);
-      this.writeSoon();
-    }
+  write(): Promise<void> {
+    return this.writer.flush();
   }
 
   /** Has the counts written, too. */
@@ -84,21 +74,12 @@ export class AuditedRefusals extends Refusals implements OnModuleDestroy {
     this.telling = undefined;
     for (const omitted of this.budget.collect())
       this.keep({ who: omitted.account ?? '', code: omitted.code, record: recordOfMore(omitted) });
-    this.writeSoon();
   }
 
-  private writeSoon(): void {
-    if (!this.closed) this.writing ??= later(() => this.write(), WRITE_MS);
-  }
-
+  /** What there is no room for is counted. */
   private keep(one: Waiting): void {
-    if (this.waiting.length < MOST_WAITING) this.waiting.push(one);
-    else this.budget.count(one.who, one.code);
+    if (!this.writer.add(one)) this.budget.count(one.who, one.code);
   }
-}
-
-function later(work: () => unknown, ms: number): NodeJS.Timeout {
-  return setTimeout(work, ms).unref();
 }
 
 /** Who shares ten of them a minute: a run is on its own, though all runs are one account otherwise, so that none can hide another. */

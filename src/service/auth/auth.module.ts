@@ -14,6 +14,7 @@ import { RequestAuthenticator } from './request-authenticator.js';
 import { RolesController } from './roles.controller.js';
 import { RolesService } from './roles.service.js';
 import { RunAuthority } from './run-authority.js';
+import { RunLooks } from './run-looks.js';
 import { ScopesController } from './scopes.controller.js';
 import { AuthenticateTokenService } from './tokens/authenticate-token.service.js';
 import { ExchangeService } from './tokens/exchange.service.js';
@@ -44,6 +45,7 @@ const TOKENS = [
     ClientsService,
     RolesService,
     RunAuthority,
+    RunLooks,
     AuthenticateService,
     RequestAuthenticator,
     ScopeUses,

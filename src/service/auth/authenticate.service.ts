@@ -15,6 +15,7 @@ import { ScopeUses } from './explain/scope-uses.js';
 import { type Directory, type Identity, identify, isProven, restrict } from './identify.js';
 import { ANONYMOUS, type Client, Registry } from './registry.js';
 import { RunAuthority } from './run-authority.js';
+import { RunLooks } from './run-looks.js';
 import { findRun } from './sql/find-run.js';
 import type { RunRow } from './sql/run-columns.js';
 
@@ -37,6 +38,7 @@ export class AuthenticateService extends Authenticator {
     private readonly registry: Registry,
     private readonly sql: Sql,
     private readonly authority: RunAuthority,
+    private readonly looks: RunLooks,
     lent: LentCredentials,
     private readonly uses: ScopeUses,
   ) {
@@ -135,7 +137,7 @@ export class AuthenticateService extends Authenticator {
   }
 
   private async runOf(holder: RunHolder): Promise<RunRow> {
-    const [run] = await this.sql.query(findRun, [holder.taskId, holder.runId]);
+    const [run] = await this.looks.take(() => this.sql.query(findRun, [holder.taskId, holder.runId]));
     this.authority.assertHeld(holder, run);
     return run;
   }

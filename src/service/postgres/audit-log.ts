@@ -117,3 +117,12 @@ export function toldScopes(scopes: readonly string[]): object {
   if (text.length <= LONGEST_SCOPES) return { scopes };
   return { scopesCount: scopes.length, scopesSha256: createHash('sha256').update(text).digest('hex') };
 }
+
+/** The same in SQL: names and values for json_build_object, of which null is to be left out. */
+export function toldScopesOf(scopes: string): string {
+  const text = `to_json(${scopes})::text`;
+  const isLong = `length(${text}) > ${LONGEST_SCOPES}`;
+  return `'scopes', case when not ${isLong} then to_json(${scopes}) end,
+          'scopesCount', case when ${isLong} then cardinality(${scopes}) end,
+          'scopesSha256', case when ${isLong} then encode(sha256(convert_to(${text}, 'UTF8')), 'hex') end`;
+}

@@ -8,6 +8,7 @@ import { OAuthError } from '../../http/oauth-error.js';
 import { ScopeUses } from '../explain/scope-uses.js';
 import { ANONYMOUS } from '../registry.js';
 import { RunAuthority } from '../run-authority.js';
+import { RunLooks } from '../run-looks.js';
 import { Proofs } from './proofs.js';
 import { type HeldToken, TaskTokens } from './task-tokens.js';
 
@@ -19,6 +20,7 @@ export class AuthenticateTokenService {
   constructor(
     private readonly tokens: TaskTokens,
     private readonly authority: RunAuthority,
+    private readonly looks: RunLooks,
     private readonly proofs: Proofs,
     private readonly uses: ScopeUses,
   ) {}
@@ -47,7 +49,7 @@ export class AuthenticateTokenService {
     const proof = claims.cnf ? await this.proofs.verify(request, token) : undefined;
     if (claims.cnf?.jkt !== proof?.jkt)
       throw new TokenError('key-binding', 'The token is bound to another key than that of the DPoP proof');
-    const held = await this.tokens.find(verified);
+    const held = await this.looks.take(() => this.tokens.find(verified));
     const scopes = this.scopesOf(held, ownRun);
     if (proof) await this.proofs.spend(proof, token);
     const run = { ...held.holder, creator: held.run.creator, byToken: claims.jti };

@@ -10,6 +10,7 @@ import { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
 import { AuthenticateService } from '../authenticate.service.js';
 import { RunAuthority } from '../run-authority.js';
+import { RunLooks } from '../run-looks.js';
 import { TOKEN_EXCHANGE } from '../token-exchange.js';
 import { hasToken } from './authenticate-token.service.js';
 import { IssueTokenService, type TokenWish } from './issue-token.service.js';
@@ -44,6 +45,7 @@ export class ExchangeService {
     private readonly hawk: AuthenticateService,
     private readonly tokens: TaskTokens,
     private readonly authority: RunAuthority,
+    private readonly looks: RunLooks,
     private readonly proofs: Proofs,
     private readonly issuer: IssueTokenService,
   ) {}
@@ -52,11 +54,11 @@ export class ExchangeService {
     const type = typeOf(form);
     const grantor = form.subject_token === undefined ? await this.byHeader(form, request) : await this.byToken(form, request);
     const scopes = scopesOf(form, type, grantor);
-    assertAudience(form.audience, grantor);
+    const audienceScope = assertAudience(form.audience, grantor);
     const proof = await this.proofOf(request, grantor);
     const { run, token: parent } = grantor;
     const { token, claims } = await this.issuer.issue({ type, run, audience: form.audience, scopes, jkt: proof?.jkt, parent });
-    request.caller?.use(scopes);
+    request.caller?.use([...scopes, ...audienceScope]);
     const usable = proof ? 'DPoP' : 'Bearer';
     return {
       access_token: token,
@@ -90,7 +92,8 @@ export class ExchangeService {
     if (subject_token_type !== ACCESS_TOKEN && subject_token_type !== JWT)
       throw new OAuthError('invalid_request', `subject_token_type must be ${ACCESS_TOKEN} or ${JWT}`);
     try {
-      const { claims, holder, run, ancestors } = await this.tokens.find(await this.tokens.verifyOurs(subject_token));
+      const verified = await this.tokens.verifyOurs(subject_token);
+      const { claims, holder, run, ancestors } = await this.looks.take(() => this.tokens.find(verified));
       if (runStanding(run) !== 'everything') throw new CredentialError(whyRunIsOver(holder, run));
       const scopes = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
       const caller = { ...holder, creator: run.creator, byToken: claims.jti };
@@ -157,16 +160,17 @@ function askedScopes(scope: string | undefined): string[] {
 
 /**
  * Who is the run, with all it may do, may turn to anybody. What holds less of it (a token, a proxy that restricts itself) would have
- * more than that with an audience that trusts the run's name alone, so it needs the scope.
+ * more than that with an audience that trusts the run's name alone, so it needs a scope. Answers the one that it took, if any.
  */
-function assertAudience(audience: string, { scopes, run, token }: Grantor): void {
+function assertAudience(audience: string, { scopes, run, token }: Grantor): string[] {
   if (token && token.lineage.length > MOST_ANCESTORS)
     throw new OAuthError('invalid_request', `A token is made from at most ${MOST_ANCESTORS} others`);
-  if (unheldScopes(scopes, [runRole(run)]).length === 0) return;
+  if (unheldScopes(scopes, [runRole(run)]).length === 0) return [];
   const scope = `auth:exchange-token:${audience}`;
   if (unheldScopes(scopes, [scope]).length > 0)
     throw new OAuthError(
       'invalid_target',
       `What asks holds only a part of what the run may do, or the run is over; for a part it takes the scope ${scope}`,
     );
+  return [scope];
 }

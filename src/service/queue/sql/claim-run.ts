@@ -1,8 +1,8 @@
-import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
-import { type ClaimedRow, LENT } from './claim-runs.js';
+import type { ClaimedRow } from './claim-runs.js';
 import { GRANT_COLUMNS } from './grant-columns.js';
+import { recordLent } from './record-lent.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 /**
@@ -28,7 +28,7 @@ with claimed as (
 ), recorded as (
   ${recordEvent('claimed')}
 ), audited as (
-  ${recordAudit('task', { ...LENT, actor: '$7' })}
+  ${recordLent('$7')}
 )
 select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from task join task_definition using (task_id)`,

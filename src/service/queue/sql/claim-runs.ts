@@ -1,8 +1,8 @@
-import { recordAudit } from '../../postgres/audit-log.js';
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 import { MOST_BYTES } from './definition-columns.js';
 import { CREATION, FIRST_GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
+import { recordLent } from './record-lent.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 export interface ClaimedRow extends TaskRow, GrantRow {
@@ -16,13 +16,6 @@ export interface LeasedRow extends ClaimedRow {
   /** How many runs were looked at. Where there are fewer rows, the rest had to wait: their definitions are too much for one answer. */
   picked: number;
 }
-
-/** What a lease tells the audit log, for a relation with the columns of `task`. */
-export const LENT = {
-  kind: 'credentials-lent',
-  ofRun: true,
-  detail: `json_build_object('workerGroup', worker_group, 'workerId', worker_id, 'takenUntil', taken_until)`,
-} as const;
 
 /** More than one statement is ever asked for: a constant, so that the plan does not depend on how many are. */
 const MOST_PLACES = 256;
@@ -54,12 +47,12 @@ with picked as materialized (
                      for update skip locked) as waiting
    limit $5::integer
 ), weighed as (
-  select picked.at, picked.run_id, row_number() over line as nth, sum(stored.size) over line as bytes
+  select picked.at, picked.run_id, stored.creator, stored.scopes, row_number() over line as nth, sum(stored.size) over line as bytes
     from picked,
-         lateral (select size from task_definition where task_definition.task_id = picked.task_id limit 1) as stored
+         lateral (select size, creator, scopes from task_definition where task_definition.task_id = picked.task_id limit 1) as stored
   window line as (order by picked.rank, picked.scheduled, picked.task_id rows unbounded preceding)
 ), claimable as (
-  select at, run_id, nth from weighed where nth = 1 or bytes <= ${MOST_BYTES}
+  select at, run_id, creator, scopes, nth from weighed where nth = 1 or bytes <= ${MOST_BYTES}
 ), place as (
   select * from unnest($2::text[], $3::text[], $4::bytea[], $10::text[])
                 with ordinality as place (worker_group, worker_id, claim_key, actor, nth)
@@ -71,11 +64,11 @@ with picked as materialized (
          claim_key = place.claim_key
     from claimable join place using (nth)
    where task.ctid = claimable.at and task.run_id = claimable.run_id
-  returning task.*, place.nth, place.actor
+  returning task.*, place.nth, place.actor, claimable.creator, claimable.scopes
 ), recorded as (
   ${recordEvent('task')}
 ), audited as (
-  ${recordAudit('task', { ...LENT, actor: 'actor' })}
+  ${recordLent('actor', 'task as lent')}
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, ${FIRST_GRANT_COLUMNS},
        (select count(*) from picked)::integer as picked

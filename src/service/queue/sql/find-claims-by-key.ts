@@ -1,7 +1,7 @@
-import { recordAudit } from '../../postgres/audit-log.js';
 import { statement } from '../../postgres/sql.js';
-import { type ClaimedRow, LENT } from './claim-runs.js';
+import type { ClaimedRow } from './claim-runs.js';
 import { CREATION, GRANT_COLUMNS } from './grant-columns.js';
+import { recordLent } from './record-lent.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 export interface HeldRow extends ClaimedRow {
@@ -28,7 +28,7 @@ with task as materialized (
                    order by claim_key
                    limit ${MOST_OF_KEY}) as held
 ), audited as (
-  ${recordAudit('task', { ...LENT, actor: 'actor' })}
+  ${recordLent('actor')}
 )
 select ${TASK_COLUMNS}, (task.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
   from task,

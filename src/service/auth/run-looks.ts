@@ -1,0 +1,26 @@
+import { Injectable } from '@nestjs/common';
+import { QUEUE_ISSUER } from '../../credentials/run-grant.js';
+import { accountOf, Quota } from '../http/quota.js';
+
+/** A quarter of those who may wait for a connection (postgres/sql.ts). */
+const MOST = 500;
+const ACCOUNT = accountOf(QUEUE_ISSUER, true);
+
+/**
+ * Bounds how many look at runs at once to find out whose request it is. That comes before a request takes its place among those under way, which
+ * is known by whose it is; so without it the code of one task could have every place taken in the line for a connection.
+ */
+@Injectable()
+export class RunLooks {
+  private readonly quota = new Quota('requests that look at their run', { all: MOST, client: MOST, strangers: 0 });
+
+  /** Throws ServiceUnavailable where too many look already. */
+  async take<T>(look: () => Promise<T>): Promise<T> {
+    const over = this.quota.take(ACCOUNT);
+    try {
+      return await look();
+    } finally {
+      over();
+    }
+  }
+}

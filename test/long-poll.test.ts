@@ -132,7 +132,7 @@ async function insertSilently(taskQueueId: string): Promise<string> {
   const task = definition({ taskQueueId, taskGroupId: taskId, schedulerId: '-', projectId: 'none', priority: 'lowest' });
   const { expires, deadline } = task;
   const identity = [taskQueueId, taskId, '-', 'none', 6];
-  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60, null, null];
+  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60, null, null, null, null];
   await test.database.pool.query(insertTask.text, columns);
   return taskId;
 }

@@ -126,7 +126,7 @@ async function withText(answer: Promise<Answer>): Promise<Sent> {
 const PLACES = {
   'an operation': (token: string, by?: Prover) => withToken(harmless(), token, by),
   'a mighty operation': (token: string, by?: Prover) => withToken(mighty(), token, by),
-  'the header of a form': (token: string, by?: Prover) => withToken(form('/oauth/introspect', { token: bearer.token }), token, by),
+  'the header of a form': (token: string, by?: Prover) => withToken(form('/oauth/introspect', { token }), token, by),
   subject_token: async (token: string, by?: Prover) => {
     const headers: Record<string, string> = by ? { dpop: await by.proof('POST', '/oauth/token') } : {};
     return withText(exchange(root.as(), { audience: HERE, subject_token: token, subject_token_type: TYPE('access_token') }, { headers }));
@@ -473,9 +473,11 @@ describe('a proof', () => {
     [
       'a new token',
       async (make) => {
-        const authorization = run.api.authorizationFor('POST', '/oauth/token') as string;
+        const request = form('/oauth/token', FIELDS);
+        const text = { contentType: FORM[1], text: request.body ?? '' };
+        const authorization = run.api.authorizationFor('POST', '/oauth/token', undefined, text) as string;
         const proof: [string, string] = ['DPoP', await make(asked('POST', '/oauth/token'))];
-        return raw({ ...form('/oauth/token', FIELDS), headers: [FORM, ['Authorization', authorization], proof] });
+        return raw({ ...request, headers: [FORM, ['Authorization', authorization], proof] });
       },
     ],
   ];

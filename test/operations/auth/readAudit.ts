@@ -26,7 +26,11 @@ export default operation({
   check: ({ body }, { query }) => {
     const one = { ...entry, actor: 'static/root', taskId: query.taskId, runId: 0 };
     const renewed = { ...one, kind: 'credentials-renewed', detail: { takenUntil: expect.any(String) } };
-    const lent = { ...one, kind: 'credentials-lent', detail: { ...WORKER, takenUntil: expect.any(String) } };
+    const lent = {
+      ...one,
+      kind: 'credentials-lent',
+      detail: { ...WORKER, takenUntil: expect.any(String), creator: 'static/root', scopes: [] },
+    };
     expect(body).toEqual({ entries: [lent, renewed, renewed] });
   },
   pages: { list: ({ entries }) => entries },

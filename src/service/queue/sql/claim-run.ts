@@ -1,8 +1,8 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
-import { recordLent } from '../record-lent.js';
 import type { ClaimedRow } from './claim-runs.js';
 import { GRANT_COLUMNS } from './grant-columns.js';
+import { recordLent } from './lent-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 /**

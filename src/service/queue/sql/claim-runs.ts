@@ -1,8 +1,8 @@
 import { recordEvent } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
-import { recordLent } from '../record-lent.js';
 import { MOST_BYTES } from './definition-columns.js';
 import { CREATION, FIRST_GRANT_COLUMNS, type GrantRow } from './grant-columns.js';
+import { recordLent } from './lent-columns.js';
 import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 
 export interface ClaimedRow extends TaskRow, GrantRow {

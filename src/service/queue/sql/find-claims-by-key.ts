@@ -1,7 +1,7 @@
 import { statement } from '../../postgres/sql.js';
-import { recordLent } from '../record-lent.js';
 import type { ClaimedRow } from './claim-runs.js';
 import { CREATION, GRANT_COLUMNS } from './grant-columns.js';
+import { recordLent } from './lent-columns.js';
 import { TASK_COLUMNS } from './task-columns.js';
 
 export interface HeldRow extends ClaimedRow {

@@ -1,4 +1,4 @@
-import { recordAudit, toldScopesOf } from '../postgres/audit-log.js';
+import { recordAudit, toldScopesOf } from '../../postgres/audit-log.js';
 
 /** For a relation `task` with the columns of the table. */
 const WITH_DEFINITION =

@@ -8,7 +8,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * And what the triggers believe is no longer what a row says of itself. Whoever may insert could write an entry of yesterday, move the mark
  * of what is pruned onto it and delete all before it; or one of a transaction to come, which looked like a restored dump. So entries
  * are of now and of the transaction that writes them (a dump is restored before its triggers are), a mark moves to an entry that is
- * there, and all that is pruned is a day old.
+ * there, and all that is pruned is a day old. A transaction's own id, which its snapshot does not know either, proves no restore. And the
+ * functions look for tables where they are, not where whoever calls them has made others of these names.
  */
 export class AuditBlocks1764000000017 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
@@ -27,7 +28,8 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       insert into audit_block (last, first, tx, id, at, hashes)
       select chain.seq, block.first, chain.tx, chain.id, coalesce(entry.at, 'epoch'), block.hashes
         from (select max(seq) as last, min(seq) as first, string_agg(hash, null order by seq) as hashes
-                from audit_chain group by (seq - 1) / 500) as block
+                from (select seq, hash, seq - row_number() over (order by seq) as gaps from audit_chain) as chain
+               group by gaps, (seq - 1) / 500) as block
              join audit_chain as chain on chain.seq = block.last
              left join audit_entry as entry on (entry.tx, entry.id) = (chain.tx, chain.id);
 
@@ -41,6 +43,13 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       begin
         raise exception 'an entry of % is of now, and of the transaction that writes it', tg_table_name using errcode = 'insufficient_privilege';
       end $$;
+
+      create or replace function audit_is_foreign() returns boolean language sql stable as $$
+        select exists (select from audit_mark where tx >= pg_snapshot_xmax(pg_current_snapshot())
+                                                and tx is distinct from pg_current_xact_id_if_assigned())
+            or exists (select from audit_entry where tx >= pg_snapshot_xmax(pg_current_snapshot())
+                                                 and tx is distinct from pg_current_xact_id_if_assigned())
+      $$;
 
       create or replace function audit_move_mark() returns trigger language plpgsql stable as $$
       begin
@@ -68,6 +77,15 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       create trigger audit_now before insert on audit_entry for each row
         when (new.tx <> pg_current_xact_id() or new.at <> now()::timestamptz(3) or new.at < clock_timestamp() - interval '5 minutes')
         execute function audit_refuse_time();
+
+      do $$
+      declare
+        one text;
+      begin
+        foreach one in array array['audit_is_foreign', 'audit_refuse', 'audit_move_mark', 'audit_refuse_time'] loop
+          execute format('alter function %I.%I() set search_path = pg_catalog, %I, pg_temp', current_schema(), one, current_schema());
+        end loop;
+      end $$;
     `);
   }
 
@@ -92,6 +110,14 @@ export class AuditBlocks1764000000017 implements MigrationInterface {
       create index audit_chain_actor on audit_chain (actor, seq) where actor is not null;
       create index audit_chain_task on audit_chain (task_id, seq) where task_id is not null;
       alter table audit_chain set (autovacuum_vacuum_scale_factor = 0.05);
+
+      create or replace function audit_is_foreign() returns boolean language sql stable as $$
+        select exists (select from audit_mark where tx >= pg_snapshot_xmax(pg_current_snapshot()))
+            or exists (select from audit_entry where tx >= pg_snapshot_xmax(pg_current_snapshot()))
+      $$;
+      alter function audit_is_foreign() reset search_path;
+      alter function audit_refuse() reset search_path;
+      alter function audit_move_mark() reset search_path;
 
       create or replace function audit_move_mark() returns trigger language plpgsql stable as $$
       begin

@@ -138,6 +138,16 @@ describe('a chain', () => {
     expect((await verifyChain(sql)).tampering).toBeUndefined();
   });
 
+  it('goes on over what JSON cannot say, which no service of ours writes', async () => {
+    const { sql, sealer } = await emptyLog();
+    await raw(sql, `insert into audit_entry (kind, detail) values ('role-created', '{"n":1e999}'), ('role-created', '"\\ud800"')`);
+    await write(sql, 1);
+    await sealAll(sql, sealer);
+    const verdict = await verifyChain(sql);
+    expect(verdict).toMatchObject({ head: { seq: 3 } });
+    expect(verdict.tampering).toBeUndefined();
+  });
+
   it('stays one when a process seals from where the chain no longer ends', async () => {
     const { sql, sealer } = await emptyLog();
     await write(sql, 4);
@@ -277,6 +287,28 @@ describe('what the database refuses to everybody who does not switch the trigger
     `update audit_mark set seq = seq + 1 where name = 'sealed'`,
   ])('%s', async (text) => {
     await expect(raw(log.sql, text)).rejects.toMatchObject({ code: '42501' });
+    expect(await verifyChain(log.sql)).toMatchObject({ head: { seq: 5 } });
+  });
+
+  it('a change in a transaction that has written an entry itself: its own id is no proof of a restored dump', async () => {
+    for (const text of [
+      `update audit_entry set tx = '0', id = -7 where id = (select min(id) from audit_entry)`,
+      `update audit_mark set tx = '1' where name = 'sealed'`,
+      'update audit_block set id = 1',
+    ])
+      await expect(raw(log.sql, `begin; insert into audit_entry (kind) values ('role-created'); ${text}; commit`)).rejects.toMatchObject({
+        code: '42501',
+      });
+    expect(await verifyChain(log.sql)).toMatchObject({ head: { seq: 5 } });
+  });
+
+  it('a change that tables of the same names, made by who asks, would allow', async () => {
+    const own = `create temp table audit_mark as select 'pruned' as name, '9000000000000000000'::xid8 as tx, 9::bigint as id`;
+    await log.sql.exclusively('own tables', async (runner) => {
+      await raw(runner, own);
+      await expect(raw(runner, 'delete from public.audit_entry')).rejects.toMatchObject({ code: '42501' });
+      await raw(runner, 'drop table pg_temp.audit_mark');
+    });
     expect(await verifyChain(log.sql)).toMatchObject({ head: { seq: 5 } });
   });
 
@@ -525,11 +557,26 @@ it('a chain of rows that was there before goes on in blocks, and back', async ()
     await dataSource.undoLastMigration();
     if ((await raw(sql, `select to_regclass('audit_chain') as old`))[0]?.old) break;
   }
+  const seventh = (await raw(sql, `select encode(hash, 'hex') as hash from audit_chain where seq = 7`))[0]?.hash;
   const [chain] = await raw(
     sql,
     `select count(*), max(seq), min(octet_length(hash)) as hash, count(distinct actor) as actors from audit_chain`,
   );
   expect(chain).toEqual({ count: '1203', max: '1203', hash: 32, actors: '1203' });
+  await raw(
+    sql,
+    'alter table audit_chain disable trigger all; delete from audit_chain where seq = 7; alter table audit_chain enable trigger all',
+  );
+  await dataSource.runMigrations(); // what was tampered with keeps nobody from going on
+  expect((await verifyChain(sql)).tampering).toMatchObject({ seq: 7, what: 'deleted' });
+  for (;;) {
+    await dataSource.undoLastMigration();
+    if ((await raw(sql, `select to_regclass('audit_chain') as old`))[0]?.old) break;
+  }
+  await raw(
+    sql,
+    `insert into audit_chain (seq, tx, id, hash, kind) select 7, tx, id, decode('${seventh}', 'hex'), kind from audit_entry order by tx, id offset 6 limit 1`,
+  );
   await dataSource.runMigrations();
   expect(await raw(sql, 'select first, last from audit_block order by last')).toHaveLength(3);
   expect(await verifyChain(sql)).toEqual(before);

@@ -7,7 +7,7 @@ import { ClientsService } from '../src/service/auth/clients.service.js';
 import { AUDIT_KINDS } from '../src/service/postgres/audit-log.js';
 import { EVENT_HORIZON } from '../src/service/postgres/outbox.js';
 import { Api, type Credentials, definition, slugid } from './support/api.js';
-import { claimsOf, exchange, postForm, TYPE, tokenOf } from './support/task-tokens.js';
+import { claimsOf, exchange, Prover, postForm, TYPE, tokenOf } from './support/task-tokens.js';
 import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
 
@@ -342,6 +342,7 @@ describe('refusals', () => {
     const { credentials } = await ok(tasks.claimTask(taskId));
     const run = test.root.as(kept(credentials));
     const client = await test.client('irrelevant');
+    const { issuer } = await ok(run.as().get('/.well-known/openid-configuration'));
     const token = await tokenOf(run, { scope: 'some:thing' });
     secrets.push(token);
     const ofRun = { actor: credentials.clientId, taskId, runId: 0 };
@@ -358,7 +359,22 @@ describe('refusals', () => {
     expect(await one(() => postForm(client, '/oauth/revoke', { token }))).toMatchObject([
       { kind: 'authorization-refused', ...ofClient, operation: 'revokeToken' },
     ]);
+    const ours = await tokenOf(run, { audience: issuer });
+    const prover = await Prover.make();
+    const stolen = { subject_token: ours, subject_token_type: TYPE('access_token') };
+    const headers = { dpop: await prover.proof('POST', '/elsewhere') };
+    expect(await one(() => exchange(run, {}, { headers }))).toMatchObject([
+      { kind: 'authentication-refused', ...ofRun, operation: 'exchangeToken', error: 'invalid_dpop_proof' },
+    ]);
     await ok(tasks.report('completed', taskId));
+    const byToken = { actor: expect.any(String), taskId, runId: 0 };
+    const bearer = { authorization: `Bearer ${ours}` };
+    expect(await one(() => refused(test.root.get('/auth/v1/scopes/current', bearer), 401))).toMatchObject([
+      { kind: 'authentication-refused', ...byToken, operation: 'currentScopes' },
+    ]);
+    expect(await one(() => exchange(test.root.as(), stolen))).toMatchObject([
+      { kind: 'authentication-refused', ...byToken, operation: 'exchangeToken' },
+    ]);
     const subject = { subject_token: token, subject_token_type: TYPE('access_token') };
     expect(await one(() => exchange(test.root.as(), subject))).toMatchObject([
       { kind: 'authentication-refused', operation: 'exchangeToken' },

@@ -143,25 +143,33 @@ it('a thousand requests of one client are under way at once, also where operatio
 }, 90_000);
 
 it('five hundred requests look at their run at once: the code of a task does not fill the line for connections', async () => {
-  const { credentials } = await ok(tasks.claimTask(await tasks.create()));
-  const run = test.root.as(credentials);
-  const { issuer } = await ok(run.as().get('/.well-known/openid-configuration'));
-  const token = await tokenOf(run, { audience: issuer });
+  const runs = await Promise.all(times(6, async () => test.root.as((await ok(tasks.claimTask(await tasks.create()))).credentials)));
+  const { issuer } = await ok(test.root.as().get('/.well-known/openid-configuration'));
+  const token = await tokenOf(runs[0]!, { audience: issuer });
   const bearer = { authorization: `Bearer ${token}` };
   const path = '/auth/v1/scopes/current';
+  const subject = { subject_token: token, subject_token_type: TYPE('access_token') };
   await whileLocked('lock table task in access exclusive mode', async (release) => {
     const refused: Answer[] = [];
-    const all = [...times(250, () => run.get(path)), ...times(253, () => run.get(path, bearer))];
-    for (const one of all) one.then((answer) => answer.status === 503 && refused.push(answer));
-    await eventually('three are refused', () => refused.length === 3);
-    for (const answer of refused) expectRefusal(answer, /More than 500 requests that look at their run/);
-    expectRefusal(
-      await exchange(run.as(), { subject_token: token, subject_token_type: TYPE('access_token') }),
-      /More than 500 requests that look at their run/,
-    );
+    const all: Promise<Answer>[] = [];
+    const ask = (count: number, one: () => Promise<Answer>) => {
+      for (const asked of times(count, one)) {
+        all.push(asked);
+        asked.then((answer) => answer.status === 503 && refused.push(answer));
+      }
+    };
+    ask(50, () => runs[0]!.get(path));
+    ask(53, () => runs[0]!.get(path, bearer));
+    await eventually('three of one run are refused', () => refused.length === 3);
+    for (const answer of refused) expectRefusal(answer, /More than 100 requests that look at their run/);
+    expectRefusal(await exchange(test.root.as(), subject), /More than 100 requests that look at their run/);
+    for (const run of runs.slice(1, 5)) ask(100, () => run.get(path));
+    ask(2, () => runs[5]!.get(path));
+    await eventually('two more are refused', () => refused.length === 5);
+    for (const answer of refused.slice(3)) expectRefusal(answer, /More than 500 requests that look at their run/);
     expect((await test.root.get(path)).status).toBe(200);
     await release();
-    expect((await Promise.all(all)).filter(({ status }) => status === 503)).toHaveLength(3);
+    expect((await Promise.all(all)).filter(({ status }) => status === 503)).toHaveLength(5);
   });
 }, 30_000);
 

@@ -317,7 +317,7 @@ if (!HaProxy.isInstalled) console.warn('SKIPPED: HAProxy is not tested; apt-get 
   const accepts = async (url: string, bearer: string) => expect((await send(url, bearer)).status).toBe(200);
 
   beforeAll(async () => {
-    expect((await readKeys()).trim().split('\n')).toEqual([1, 2].map((nth) => path.join(directory, `key-${nth}.pem`)));
+    expect((await readKeys()).trim().split('\n')).toEqual([1, 2, 3, 4].map((nth) => path.join(directory, `key-${nth}.pem`)));
     expect(await readKeys()).toBe(''); // nothing to reload for
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     trusted = privateKey;

@@ -361,7 +361,7 @@ describe('what a token holds', () => {
     const run = await claimed();
     const holder = { taskId: run.taskId, runId: 0, workerGroup: 'group', workerId: 'worker' };
     const issue = (more: object) =>
-      test.service.app.get(IssueTokenService).issue({ type: 'at+jwt', audience: 'x', scopes: [], run: { ...holder, ...more } });
+      test.service.app.get(IssueTokenService).issue({ type: 'at+jwt', audience: 'x', scopes: [], losses: 0, run: { ...holder, ...more } });
     for (const more of [{ workerId: 'other' }, { workerGroup: 'other' }, { runId: 1 }])
       await expect(issue(more)).rejects.toMatchObject({ error: 'invalid_grant' });
     expect(await tokensOf(run)).toBe(0);
@@ -396,7 +396,7 @@ describe('what a token holds', () => {
 
   it('nothing that would not come back as it went in, whoever asks for it', async () => {
     const run = await claimed(['a']);
-    const wish = { type: 'at+jwt', audience: 'x', scopes: ['notify:x queue:create-task:highest:prod/release'] } as const;
+    const wish = { type: 'at+jwt', audience: 'x', losses: 0, scopes: ['notify:x queue:create-task:highest:prod/release'] } as const;
     const holder = { taskId: run.taskId, runId: 0, workerGroup: 'group', workerId: 'worker' };
     await expect(test.service.app.get(IssueTokenService).issue({ ...wish, run: holder })).rejects.toMatchObject({ error: 'invalid_scope' });
     expect(await tokensOf(run)).toBe(0);

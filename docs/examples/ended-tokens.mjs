@@ -1,7 +1,8 @@
 // Tells HAProxy which tokens are good no more, twice a second: node ended-tokens.mjs <issuer> <directory>
 // The directory has haproxy.sock. HAProxy writes into lists.map which lists the tokens name that it is sent (their signature is checked by
 // then); here each is read and verified, what has ended goes into ended.map, and then into lists.map until when that may be believed.
-// Nothing is kept from round to round, so both programs may be restarted. A round that fails changes nothing.
+// Both programs may be restarted. A list that cannot be read stays as it was last read, and is believed no longer for it; one that never was
+// keeps this round from changing anything.
 import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,6 +17,8 @@ const [issuer, directory] = process.argv.slice(2);
 const [socketPath, listsMap, endedMap] = ['haproxy.sock', 'lists.map', 'ended.map'].map((name) => path.join(directory, name));
 const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), { cacheMaxAge: 300_000, cooldownDuration: 1_000 });
 
+let known = new Map(); // by URI
+
 for (;;) {
   await round().catch((error) => console.error(error.message));
   await sleep(EVERY_MS);
@@ -23,10 +26,18 @@ for (;;) {
 
 async function round() {
   const wanted = (await haproxy(`show map ${listsMap}`)).split('\n').map((line) => line.split(' ')[1] ?? '');
-  const lists = await Promise.all(wanted.filter((uri) => uri.startsWith(`${issuer}/oauth/status-lists/`)).map(read));
+  const ours = wanted.filter((uri) => uri.startsWith(`${issuer}/oauth/status-lists/`));
+  const lists = await Promise.all(ours.map((uri) => read(uri).catch((error) => asItWas(uri, error))));
+  known = new Map(lists.map((list) => [list.uri, list]));
   const entries = lists.flatMap(({ uri, ended }) => ended.map((idx) => `${uri}/${idx} 1\n`));
   await replace(entries);
   for (const { uri, exp } of lists) await silent(exp === undefined ? `del map ${listsMap} ${uri}` : `set map ${listsMap} ${uri} ${exp}`);
+}
+
+function asItWas(uri, error) {
+  console.error(error.message);
+  if (known.has(uri)) return known.get(uri);
+  throw error;
 }
 
 /** Which of its tokens have ended, and until when it may be believed; never again if there is no such list any more. */

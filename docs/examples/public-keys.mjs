@@ -4,7 +4,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-const FILES = ['key-1.pem', 'key-2.pem']; // as many as haproxy.cfg names; during a rotation there are two keys
+const FILES = ['key-1.pem', 'key-2.pem', 'key-3.pem', 'key-4.pem']; // as many as haproxy.cfg names; two during a rotation, three if the next one follows soon
 
 const [issuer, directory] = process.argv.slice(2);
 const answer = await fetch(`${issuer}/.well-known/jwks.json`, { signal: AbortSignal.timeout(5_000) });

@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { rebaseAudit } from './audit/sql/rebase-audit.js';
 import { claimKeyCheck } from './auth/auth-version.js';
 import { BOOTSTRAP_CLIENT } from './auth/registry.js';
 import { type Config, ConfigError } from './config.js';
@@ -60,7 +61,7 @@ export async function openDeployment(config: Config): Promise<Deployment> {
 async function updateSchema(databaseUrl: string): Promise<void> {
   const dataSource = await connect(databaseUrl, 1, MIGRATING);
   try {
-    await migrate(dataSource, databaseUrl);
+    await migrate(dataSource, databaseUrl, [rebaseAudit]);
   } finally {
     await dataSource.destroy();
   }

@@ -1,3 +1,4 @@
+import { rebaseAudit } from './audit/sql/rebase-audit.js';
 import { readConfig } from './config.js';
 import { createDataSource } from './postgres/data-source.js';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.js';
@@ -9,7 +10,7 @@ const config = readConfig(process.env);
 const embedded = config.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir }) : undefined;
 const url = embedded?.url ?? (config.databaseUrl as string);
 const dataSource = await createDataSource(url, 1, MIGRATING).initialize();
-const applied = await migrate(dataSource, url);
+const applied = await migrate(dataSource, url, [rebaseAudit]);
 console.log(applied.length > 0 ? `Applied: ${applied.join(', ')}` : 'The schema is up to date.');
 await dataSource.destroy();
 await embedded?.stop();

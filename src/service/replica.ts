@@ -76,6 +76,7 @@ export async function createApp(
 }
 
 async function listen(app: NestFastifyApplication, { port, host }: Config): Promise<void> {
+  await app.init(); // what fails here is not about the port
   try {
     await app.listen(port, host);
   } catch (cause) {

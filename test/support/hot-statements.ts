@@ -156,7 +156,7 @@ function ofOneTask(): Execution[] {
     { statement: findTokenRun, parameters: [tokenOf(1), running(1), 0, KEY, 1, 4_000_000_000], rows: 1 },
     {
       statement: insertTaskToken,
-      parameters: ['new', running(1), 0, 'group', 'worker', KEY, 900, 3_600, null, [tokenOf(1)], 1_000],
+      parameters: ['new', running(1), 0, 'group', 'worker', KEY, 900, 3_600, null, [tokenOf(1)], 1_000, 0],
       rows: 1,
     },
     { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },

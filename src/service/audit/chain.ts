@@ -14,20 +14,30 @@ export const HASH_BYTES = 32;
 /** What comes before the first entry. */
 export const BEGINNING: Link = { seq: 0, hash: Buffer.alloc(HASH_BYTES) };
 
-/** The entry that follows `previous`: its hash is over its number, the hash before it and all that it says. Throws TypeError for what JSON cannot say. */
+/** The entry that follows `previous`: its hash is over its number, the hash before it and all that it says. */
 export function linked({ at, kind, actor, taskId, runId, detail }: Entry, previous: Link): Link {
   const seq = previous.seq + 1;
-  const said = { seq, previous: previous.hash.toString('hex'), at: inWords(at), kind, actor, taskId, runId, detail };
-  return { seq, hash: createHash('sha256').update(canonicalJson(said)).digest() };
+  const said = { seq, previous: previous.hash.toString('hex'), at: inWords(at), kind, actor, taskId, runId };
+  return { seq, hash: createHash('sha256').update(canonical(said, detail)).digest() };
 }
 
-/** The links of entries that follow one another. Throws as `linked`. */
+/** The links of entries that follow one another. */
 export function chained(entries: readonly Entry[], from: Link): Link[] {
   let link = from;
   return entries.map((entry) => {
     link = linked(entry, link);
     return link;
   });
+}
+
+/** Postgres has numbers and strings that JSON cannot say. We write none; whoever does must not keep all that follows from being chained. */
+function canonical(said: object, detail: Entry['detail']): string {
+  try {
+    return canonicalJson({ ...said, detail });
+  } catch {
+    const shown = JSON.stringify(detail, (_, value) => (typeof value === 'number' ? String(value) : value));
+    return canonicalJson({ ...said, detail: { unsaid: shown } });
+  }
 }
 
 /** Postgres has times that are none in JavaScript, such as infinity; who tampers may set one. */

@@ -1,11 +1,10 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Housekeeper, type Left } from '../postgres/housekeeper.js';
 import { type Runner, Sql } from '../postgres/sql.js';
 import { chained } from './chain.js';
 import type { EntryRow } from './sql/entry-columns.js';
 import { type MarkRow, readMark } from './sql/read-mark.js';
 import { readUnsealed } from './sql/read-unsealed.js';
-import { rebaseAudit } from './sql/rebase-audit.js';
 import { sealBlock } from './sql/seal-block.js';
 
 /** The name of the lock under which one process seals. */
@@ -18,7 +17,7 @@ const MOST_BATCHES = 20;
 
 /** Chains what was written, one process at a time: each entry gets a number and a hash over itself and all before it. */
 @Injectable()
-export class Sealer implements OnModuleInit, OnApplicationBootstrap {
+export class Sealer implements OnModuleInit {
   constructor(
     private readonly sql: Sql,
     private readonly housekeeper: Housekeeper,
@@ -26,10 +25,6 @@ export class Sealer implements OnModuleInit, OnApplicationBootstrap {
 
   onModuleInit(): void {
     this.housekeeper.register({ name: 'sealing the audit log', every: SEAL_EVERY, batch: () => this.seal() });
-  }
-
-  async onApplicationBootstrap(): Promise<void> {
-    await this.sql.query(rebaseAudit);
   }
 
   /** Seals what can be sealed; nothing if there is nothing, or if another process does it. */

@@ -69,21 +69,12 @@ class SealedHashes {
   }
 
   isAt(entry: EntryRow, nth: number): boolean {
-    return hashOf(entry, this.link(nth - 1))?.equals(this.link(nth).hash) ?? false;
+    return linked(entry, this.link(nth - 1)).hash.equals(this.link(nth).hash);
   }
 
   /** Where an entry was sealed, from one place on; -1: nowhere. */
   indexOf(entry: EntryRow, from: number): number {
     for (let nth = from; nth < this.count; nth++) if (this.isAt(entry, nth)) return nth;
     return -1;
-  }
-}
-
-/** Undefined: the entry says what no service of ours ever wrote. */
-function hashOf(entry: EntryRow, previous: Link): Buffer | undefined {
-  try {
-    return linked(entry, previous).hash;
-  } catch {
-    return undefined;
   }
 }

@@ -26,13 +26,14 @@ import { Proofs } from './tokens/proofs.js';
 import { RevokeService } from './tokens/revoke.service.js';
 import { StatusListsController } from './tokens/status-lists.controller.js';
 import { StatusLists } from './tokens/status-lists.js';
+import { StatusNumbers } from './tokens/status-numbers.js';
 import { StatusPlaces } from './tokens/status-places.js';
 import { TaskTokens } from './tokens/task-tokens.js';
 import { TokensController } from './tokens/tokens.controller.js';
 
 const TOKENS = [
   ...[TaskTokens, Proofs, AuthenticateTokenService, IssueTokenService, ExchangeService],
-  ...[IntrospectService, RevokeService, OAuthCallers, ForgetTokensService, StatusLists, StatusPlaces],
+  ...[IntrospectService, RevokeService, OAuthCallers, ForgetTokensService, StatusLists, StatusNumbers, StatusPlaces],
 ];
 
 /** Clients, roles, and who makes a request. Global, because the guard of every operation asks its authenticator. */

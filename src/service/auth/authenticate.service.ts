@@ -132,12 +132,21 @@ export class AuthenticateService extends Authenticator {
     const scopes = this.runScopes(identity, holder, run, held);
     // a signed URL outlives its run: that is what the grace is for
     const left = own || identity.signedUrl ? scopes : this.authority.left(scopes, holder, run);
-    const uses = authorizedScopes ? this.uses.of(held) : this.uses;
-    return new Caller(clientId, left, expires, { ...holder, creator: run.creator }, clientId, groundsOf(identity), uses);
+    const ofOthers = authorizedScopes ? this.uses.of(held) : this.uses;
+    const uses = own ? undefined : ofOthers;
+    return new Caller(
+      clientId,
+      left,
+      expires,
+      { ...holder, creator: run.creator, losses: run.losses },
+      clientId,
+      groundsOf(identity),
+      uses,
+    );
   }
 
   private async runOf(holder: RunHolder): Promise<RunRow> {
-    const [run] = await this.looks.take(() => this.sql.query(findRun, [holder.taskId, holder.runId]));
+    const [run] = await this.looks.take(holder, () => this.sql.query(findRun, [holder.taskId, holder.runId]));
     this.authority.assertHeld(holder, run);
     return run;
   }

@@ -34,7 +34,8 @@ export class ApiErrorFilter implements ExceptionFilter {
   private remember(error: ApiError, request: ApiRequest): void {
     const code = refusalOf(error);
     if (code === undefined) return;
-    const signer = error instanceof AuthenticationError ? error.signer : signerOf(request);
+    const told = error instanceof AuthenticationError || error instanceof OAuthError ? error.signer : undefined;
+    const signer = error instanceof AuthenticationError ? told : (told ?? signerOf(request));
     const oauth = error instanceof OAuthError ? error.error : undefined;
     this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {}, error: oauth });
   }

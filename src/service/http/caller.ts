@@ -27,6 +27,8 @@ export interface CallerRun {
   workerId: string;
   /** On whose authority its task was created; null: it was not looked up. */
   creator: Creator | null;
+  /** How often scopes were taken from it; absent: it was not looked at. */
+  losses?: number;
   /** Shown by a token, this one: nothing comes with being the run, only with the token's scopes. */
   byToken?: string;
 }

@@ -1,5 +1,6 @@
 import { CredentialError } from '../../credentials/credential-error.js';
 import { ApiError, type ErrorCode } from './api-error.js';
+import type { Signer } from './authentication-error.js';
 import { ErrorResponse } from './error-response.dto.js';
 import type { Refusal } from './refusals.js';
 import { OneOf, Text } from './shape.js';
@@ -23,17 +24,22 @@ export type OAuthErrorCode = keyof typeof OAUTH_ERRORS;
 
 /** A refusal in the words of OAuth, beside those of our own catalogue. */
 export class OAuthError extends ApiError {
+  /** Whose token it was, where it is one of ours that is good no more, or not for that. */
+  readonly signer: Signer | undefined;
+
   constructor(
     readonly error: OAuthErrorCode,
     message: string,
-    options?: ErrorOptions & { code?: ErrorCode },
+    options?: ErrorOptions & { code?: ErrorCode; signer?: Signer | undefined },
   ) {
     super(options?.code ?? OAUTH_ERRORS[error], message, options);
+    this.signer = options?.signer;
   }
 }
 
 /** Which of these refuse what somebody may not do. Others tell of a mistake. */
 const OF_AUTHORIZATION: readonly OAuthErrorCode[] = ['unauthorized_client', 'invalid_scope', 'invalid_target'];
+const OF_AUTHENTICATION: readonly OAuthErrorCode[] = ['invalid_dpop_proof'];
 
 /**
  * Whether somebody was refused, and why, for the audit log: they were not believed, or lack scopes. A subject_token that is good no more is
@@ -43,7 +49,8 @@ export function refusalOf(error: ApiError): Refusal['code'] | undefined {
   if (error.code === 'AuthenticationFailed' || error.code === 'InsufficientScopes') return error.code;
   if (!(error instanceof OAuthError)) return undefined;
   if (OF_AUTHORIZATION.includes(error.error)) return 'InsufficientScopes';
-  return error.cause instanceof CredentialError ? 'AuthenticationFailed' : undefined;
+  const notBelieved = error.cause instanceof CredentialError || OF_AUTHENTICATION.includes(error.error);
+  return notBelieved ? 'AuthenticationFailed' : undefined;
 }
 
 const OF_OURS: Partial<Record<ErrorCode, OAuthErrorCode>> = {

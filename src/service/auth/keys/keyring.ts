@@ -66,6 +66,12 @@ export class Keyring implements OnApplicationBootstrap, OnModuleDestroy {
     throw new ApiError('ServiceUnavailable', `No key can sign ${alg}; an administrator finds the reason in the service's log`);
   }
 
+  /** The same by a copy that is 5 s old at most: what nobody looks up again must not be signed by a key that leaked. Rejects while the database is away. */
+  async freshSigner(): Promise<SigningKey> {
+    await this.copy.fresh();
+    return this.signer();
+  }
+
   /** Public keys as verifiers are told: what signs, what is about to, and what did while its tokens last. The same object until they change. */
   jwks(): { keys: PublicJwk[] } {
     return this.published;

@@ -13,6 +13,8 @@ export interface RunRow {
   taskScopes: string[];
   /** task.scopes, if not all of them were left. */
   definedScopes: string[] | null;
+  /** How often some of them were taken. */
+  losses: number;
   /** On whose authority the task was created: a Creator (http/caller.ts). */
   creator: { clientId: string | null; since: string | null; run: string | null; elders: string[] };
 }
@@ -22,7 +24,7 @@ export const RUN_COLUMNS = `run.state, run.reason_resolved as "reasonResolved", 
        run.taken_until as "takenUntil", coalesce(run.taken_until > now(), false) as leased,
        coalesce(run.resolved > now() - interval '25 minutes', false) as recent,
        coalesce(reduced_run.scopes, task_definition.scopes) as "taskScopes",
-       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes",
+       case when reduced_run.scopes is not null then task_definition.scopes end as "definedScopes", coalesce(reduced_run.losses, 0) as losses,
        json_build_object('clientId', task_definition.creator, 'since', task_definition.creator_since, 'run', task_definition.creator_run,
                          'elders', coalesce(task_definition.elder_runs, '{}')) as creator`;
 

@@ -5,6 +5,7 @@ import { isWorkerIdentity, type RunHolder, runRole, runStanding, whyRunIsOver } 
 import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
+import type { Signer } from '../../http/authentication-error.js';
 import { type ApiRequest, admit, assertSignedForm, signedRequest } from '../../http/caller.guard.js';
 import { Caller } from '../../http/caller.js';
 import { OAuthError } from '../../http/oauth-error.js';
@@ -12,7 +13,7 @@ import { AuthenticateService } from '../authenticate.service.js';
 import { RunAuthority } from '../run-authority.js';
 import { RunLooks } from '../run-looks.js';
 import { TOKEN_EXCHANGE } from '../token-exchange.js';
-import { hasToken } from './authenticate-token.service.js';
+import { hasToken, signerOf } from './authenticate-token.service.js';
 import { IssueTokenService, type TokenWish } from './issue-token.service.js';
 import { Proofs } from './proofs.js';
 import { TaskTokens } from './task-tokens.js';
@@ -34,6 +35,8 @@ interface Grantor {
   run: RunHolder;
   /** All that it may hand on, expanded. */
   scopes: readonly string[];
+  /** How often the run had lost some by then. */
+  losses: number;
   /** It came with a token, which is bound to this key, if to any. */
   token?: Required<TokenWish>['parent'] & { jkt: string | undefined };
 }
@@ -56,8 +59,8 @@ export class ExchangeService {
     const scopes = scopesOf(form, type, grantor);
     const audienceScope = assertAudience(form.audience, grantor);
     const proof = await this.proofOf(request, grantor);
-    const { run, token: parent } = grantor;
-    const { token, claims } = await this.issuer.issue({ type, run, audience: form.audience, scopes, jkt: proof?.jkt, parent });
+    const { run, losses, token: parent } = grantor;
+    const { token, claims } = await this.issuer.issue({ type, run, audience: form.audience, scopes, losses, jkt: proof?.jkt, parent });
     request.caller?.use([...scopes, ...audienceScope]);
     const usable = proof ? 'DPoP' : 'Bearer';
     return {
@@ -82,7 +85,7 @@ export class ExchangeService {
     if (clientId === undefined)
       throw new OAuthError('invalid_client', "Sign the request with the run's credentials, or send a token of it as subject_token");
     if (!run) throw new OAuthError('unauthorized_client', `Only runs are given task tokens, and ${clientId} is none`);
-    return { run, scopes };
+    return { run, scopes, losses: run.losses ?? 0 };
   }
 
   /** By a token of the run that is for us. */
@@ -91,17 +94,25 @@ export class ExchangeService {
       throw new OAuthError('invalid_request', 'There are two credentials, the Authorization header and subject_token; send one of them');
     if (subject_token_type !== ACCESS_TOKEN && subject_token_type !== JWT)
       throw new OAuthError('invalid_request', `subject_token_type must be ${ACCESS_TOKEN} or ${JWT}`);
+    let signer: Signer | undefined;
     try {
       const verified = await this.tokens.verifyOurs(subject_token);
-      const { claims, holder, run, ancestors } = await this.looks.take(() => this.tokens.find(verified));
+      signer = signerOf(verified.claims);
+      const looker = { taskId: verified.claims.task, runId: verified.claims.run };
+      const { claims, holder, run, ancestors } = await this.looks.take(looker, () => this.tokens.find(verified));
       if (runStanding(run) !== 'everything') throw new CredentialError(whyRunIsOver(holder, run));
       const scopes = this.authority.expand(holder, this.tokens.granted({ claims, holder, run, ancestors }));
-      const caller = { ...holder, creator: run.creator, byToken: claims.jti };
+      const caller = { ...holder, creator: run.creator, losses: run.losses, byToken: claims.jti };
       admit(request, new Caller(claims.client_id, scopes, new Date(claims.exp * 1000), caller));
-      return { run: holder, scopes, token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt } };
+      return {
+        run: holder,
+        scopes,
+        losses: run.losses,
+        token: { exp: claims.exp, lineage: [...ancestors, claims.jti], jkt: claims.cnf?.jkt },
+      };
     } catch (error) {
       if (error instanceof CredentialError)
-        throw new OAuthError('invalid_request', `subject_token: ${error.message}`, { cause: error, code: 'InputError' });
+        throw new OAuthError('invalid_request', `subject_token: ${error.message}`, { cause: error, code: 'InputError', signer });
       throw error;
     }
   }

@@ -25,6 +25,8 @@ export interface TokenWish {
   run: RunHolder;
   audience: string;
   scopes: readonly string[];
+  /** How often the run had lost scopes when these were judged. */
+  losses: number;
   /** The key that it is bound to. */
   jkt?: string | undefined;
   /** The token that it is made from: it ends with that, and with those before. */
@@ -81,11 +83,11 @@ export class IssueTokenService {
     });
   }
 
-  private parameters({ run, parent }: TokenWish, jti: string, kid: string): unknown[] {
+  private parameters({ run, parent, losses }: TokenWish, jti: string, kid: string): unknown[] {
     const { credentialsGrace, tokenMaxLife } = this.config;
     const { taskId, runId, workerGroup, workerId } = run;
     const life = [kid, credentialsGrace, tokenMaxLife, parent?.exp ?? null, parent?.lineage ?? []];
-    return [jti, taskId, runId, workerGroup, workerId, ...life, MOST_OF_A_RUN];
+    return [jti, taskId, runId, workerGroup, workerId, ...life, MOST_OF_A_RUN, losses];
   }
 }
 

@@ -1,6 +1,7 @@
 /*
  * That a run has ended is known to whoever reads its status list within the seconds that are promised, on the longest way there is: the
- * list was read just before the run ended, is sent as late as it may be, a cache keeps it, and the verifier keeps what the cache gave.
+ * list was read just before the run ended, is sent as late as it may be, one cache keeps it, and the verifier keeps what the cache gave. Each cache
+ * more that counts anew adds its second.
  */
 
 /** Seconds. */

@@ -7,6 +7,7 @@ import { Sql } from '../../postgres/sql.js';
 import { Keyring } from '../keys/keyring.js';
 import { readStatusList } from './sql/read-status-list.js';
 import { STATUS_EVERY_MS, STATUS_LIFE, STATUS_OLDEST_MS, STATUS_TTL } from './status-life.js';
+import { StatusNumbers } from './status-numbers.js';
 import { StatusPlaces } from './status-places.js';
 
 /** Nobody has asked for it lately: it is not made anew until somebody does. */
@@ -15,7 +16,7 @@ const WANTED_MS = 30_000;
 /** Of what making a list took, so much is waited before the next one: all lists together take a fifth of one connection's time. */
 const REST = 4;
 
-/** Anybody may ask, also for lists that are none: no more of them wait. The lists that are known are made anew beside them. */
+/** Lists that wait to be made: as many as are asked for, since whoever asks for one of them waits for the same. */
 const ROOM = { all: 64, client: 64, strangers: 63 };
 const ANYBODY = '';
 const OURSELVES = 'status lists';
@@ -46,6 +47,7 @@ export class StatusLists implements OnModuleDestroy {
     private readonly sql: Sql,
     private readonly config: Config,
     private readonly places: StatusPlaces,
+    private readonly numbers: StatusNumbers,
   ) {}
 
   onModuleDestroy(): void {
@@ -56,14 +58,17 @@ export class StatusLists implements OnModuleDestroy {
   /** A status list token. Throws ResourceNotFound where there are no tokens, and ServiceUnavailable rather than to answer an old one. */
   async of(number: number): Promise<string> {
     const now = performance.now();
-    const list = this.lists.get(number) ?? this.begun(number);
+    const list = this.lists.get(number) ?? (await this.begun(number));
     list.asked = now;
     if (!isFresh(list)) await this.renewed(number, list, ANYBODY);
     if (isFresh(list)) return list.token;
     throw new ApiError('ServiceUnavailable', `Status list ${number} cannot be made in time; try again soon`);
   }
 
-  private begun(number: number): List {
+  private async begun(number: number): Promise<List> {
+    if (!(await this.numbers.has(number))) throw noList(number);
+    const known = this.lists.get(number);
+    if (known) return known;
     const list: List = { asked: 0, read: 0, ended: Buffer.alloc(LIST_LENGTH / 8), told: Buffer.alloc(LIST_LENGTH / 8) };
     this.lists.set(number, list);
     this.renewSoon(STATUS_EVERY_MS);
@@ -77,7 +82,7 @@ export class StatusLists implements OnModuleDestroy {
   /** The next round begins after this one has ended. */
   private async renewAll(): Promise<void> {
     const began = performance.now();
-    for (const [number, list] of this.lists) {
+    for (const [number, list] of [...this.lists]) {
       if (began - list.asked > WANTED_MS) this.lists.delete(number);
       else await this.renewed(number, list, OURSELVES).catch(() => undefined); // the next round tries again
     }
@@ -89,7 +94,7 @@ export class StatusLists implements OnModuleDestroy {
   private renewed(number: number, list: List, account: string): Promise<void> {
     list.making ??= this.inTurn(account, () => this.renew(number, list))
       .catch((error) => {
-        if (list.token === undefined) this.forget(number, list); // names of lists that are none take no room
+        if (list.token === undefined) this.forget(number, list);
         throw error;
       })
       .finally(() => {
@@ -98,13 +103,12 @@ export class StatusLists implements OnModuleDestroy {
     return list.making;
   }
 
-  /** The turn is passed on after the rest; what was made is there before. A list that is none costs next to nothing. */
+  /** The turn is passed on after the rest; what was made is there before. */
   private inTurn(account: string, make: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       const work = async () => {
         const began = performance.now();
-        await make();
-        resolve();
+        await make().then(resolve, reject);
         const rest = Math.min(REST * (performance.now() - began), STATUS_OLDEST_MS);
         await new Promise((done) => setTimeout(done, rest).unref());
       };
@@ -117,7 +121,8 @@ export class StatusLists implements OnModuleDestroy {
     const [row] = await this.sql.query(readStatusList, [number * LIST_LENGTH, LIST_LENGTH, list.ended]);
     if (!row?.exists) {
       this.forget(number, list);
-      throw new ApiError('ResourceNotFound', `There is no status list ${number}, or all of its tokens have expired`);
+      this.numbers.end(number);
+      throw noList(number);
     }
     const places = this.places.ofList(number);
     const placed = (order: number[]) => order.map((nth) => places[nth] as number);
@@ -126,13 +131,17 @@ export class StatusLists implements OnModuleDestroy {
     const bits = Buffer.from(list.told);
     mark(bits, placed(row.lapsed));
     const terms = { uri: statusListUri(this.config.issuerUrl, number), bits, now: row.now, ttl: STATUS_TTL, life: STATUS_LIFE };
-    list.token = await signStatusList(terms, this.keyring.signer());
+    list.token = await signStatusList(terms, await this.keyring.freshSigner());
     list.read = began;
   }
 
   private forget(number: number, list: List): void {
     if (this.lists.get(number) === list) this.lists.delete(number);
   }
+}
+
+function noList(number: number): ApiError {
+  return new ApiError('ResourceNotFound', `There is no status list ${number}, or all of its tokens have expired`);
 }
 
 function isFresh(list: List): list is List & { token: string } {

@@ -16,7 +16,7 @@ with task as materialized (
   insert into reduced_run as known (task_id, run_id, scopes)
   select task_id, $2, $3 from task
   on conflict (task_id, run_id) do update
-     set scopes = excluded.scopes, reduced = now()
+     set scopes = excluded.scopes, losses = known.losses + 1
    where known.scopes = $4::text[]
   returning task_id
 ), recorded as (

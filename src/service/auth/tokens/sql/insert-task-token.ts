@@ -22,7 +22,8 @@ export interface IssuedRow {
  * one has locked the run's tokens (lock-run-tokens). Revoked ones take room, too, and as long as their rows are kept: else who makes and
  * revokes them has as many as they like.
  * $1 jti, $2 task_id, $3 run_id, $4 worker_group, $5 worker_id, $6 kid, $7 seconds that it may outlive the lease, $8 seconds that it may
- * live, $9 unix seconds when its parent ends, or null, $10 ancestors, $11 at most so many of one run
+ * live, $9 unix seconds when its parent ends, or null, $10 ancestors, $11 at most so many of one run, $12 how
+ * often the run had lost scopes when those of the token were looked at
  */
 export const insertTaskToken = statement<IssuedRow>(
   'insert-task-token',
@@ -45,8 +46,8 @@ with run as materialized (
                 then 'room' end as refusal
     from run
 ), token as (
-  insert into task_token (jti, task_id, run_id, kid, issued, expires, ancestors)
-  select $1, task_id, run_id, $6, issued, expires, $10::text[] from judged where refusal is null
+  insert into task_token (jti, task_id, run_id, kid, issued, expires, ancestors, losses)
+  select $1, task_id, run_id, $6, issued, expires, $10::text[], $12 from judged where refusal is null
   returning idx
 )
 select judged.task_queue_id as "taskQueueId", judged.task_group_id as "taskGroupId", judged.project_id as "projectId", judged.fence,

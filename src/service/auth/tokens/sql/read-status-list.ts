@@ -27,7 +27,7 @@ select coalesce(array_agg(place) filter (where ended), '{}') as ended,
   from (
     select (token.idx - $1)::integer as place,
            token.revoked is not null or token.expires <= now() or key.compromised is not null or task.state is distinct from 'running'
-             or (key.alg = 'ES256' and token.issued <= reduced_run.reduced) as ended,
+             or (key.alg = 'ES256' and token.losses < reduced_run.losses) as ended,
            task.taken_until <= now() as lapsed
       from task_token as token
            left join signing_key as key on key.kid = token.kid

@@ -5,7 +5,7 @@ const ROOMS = {
   signatures: [],
   credentials: ['scopes'],
   client: ['credentials'],
-  cli: ['client', 'service/audit', 'service/postgres'],
+  cli: ['client', 'signatures', 'service/audit', 'service/postgres'],
   'service/postgres': [],
   'service/http': ['scopes', 'credentials', 'service/postgres'],
   'service/auth': ['scopes', 'credentials', 'service/http', 'service/postgres'],

@@ -1,14 +1,5 @@
 import { createLeaseholdClient } from '../client/client.js';
-
-/** What stops a command; the message names the fix. */
-export class CommandError extends Error {
-  constructor(
-    message: string,
-    readonly exitCode: 1 | 2 = 1,
-  ) {
-    super(message);
-  }
-}
+import { CommandError } from './command-error.js';
 
 export type Client = ReturnType<typeof createLeaseholdClient>;
 

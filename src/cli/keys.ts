@@ -1,5 +1,6 @@
 import type { components } from '../client/types.js';
-import { answerOf, type Client, CommandError, clientOf } from './access.js';
+import { answerOf, type Client, clientOf } from './access.js';
+import { CommandError } from './command-error.js';
 import { table } from './table.js';
 
 /* `npm run keys`: the keys that sign tokens, listed and replaced. */

@@ -1,0 +1,56 @@
+import { SignatureError } from '../signatures/signature-error.js';
+import { CommandError } from './command-error.js';
+import { checkKeys } from './signatures/check-keys.js';
+import { keygen } from './signatures/keygen.js';
+import type { Outcome } from './signatures/options.js';
+import { rotateKeys } from './signatures/rotate-keys.js';
+import { sign } from './signatures/sign.js';
+import { verify } from './signatures/verify.js';
+
+/* `npm run signatures`: keys of those who create tasks, and signatures of tasks by them. It asks no service. */
+
+const USAGE = `Usage: npm run signatures -- <verb> …   [--json]
+
+  keygen <name> [--alg EdDSA|ES256] [--kid <kid>] [--owner <text>] [--task-queue <id or beginning*>]…
+      a new key: <name>.key.json, the private half, and <name>.jwks.json, a key set with the public one. Nothing is written over
+  sign <definition file|-> --key <private key> --audience <deployment> --task-id <id>
+       [--task-queue <id>] [--expires-in <seconds>] [--max-runs <number>]
+      the signature over a definition. By default it is for the definition's taskQueueId, until its deadline, for its retries and one run
+  verify <signature file|-> --keys <key set> --audience <deployment> --task-id <id> --task-queue <id>
+       [--run <number>] [--at <time>] [--copy <definition file>]
+      whether it is good for just that; --copy also compares the definition that the queue shows
+  keys check <key set> [--previous <key set>] [--at <time>]
+      whether verifiers take it, also those that have the previous one
+  keys rotate <key set> <name> [--old <kid>] [--alg EdDSA|ES256] [--kid <kid>] [--lead <seconds>] [--overlap <seconds>] [--dry-run]
+      adds a new key, its private half in <name>.key.json, valid --lead (600) seconds from now, and ends the old one --overlap (604800) later
+
+  Exit code 0: done, or good. 1: refused, with a code. 2: wrong words, or a file that cannot be used. docs/signatures.md has more.`;
+
+const VERBS: Record<string, (args: string[]) => Promise<Outcome>> = {
+  keygen,
+  sign,
+  verify,
+  'keys check': checkKeys,
+  'keys rotate': rotateKeys,
+};
+
+async function main(words: string[]): Promise<void> {
+  const [first = '', second = '', ...rest] = words;
+  if (first === 'help' || first === '--help') return console.log(USAGE);
+  const verb = first === 'keys' ? `keys ${second}` : first;
+  if (!Object.hasOwn(VERBS, verb)) throw new CommandError(USAGE, 2);
+  const { text, json, exitCode = 0 } = await VERBS[verb]!(first === 'keys' ? rest : words.slice(1));
+  console.log(words.includes('--json') ? JSON.stringify(json, null, 2) : text);
+  process.exitCode = exitCode;
+}
+
+const words = process.argv.slice(2);
+try {
+  await main(words);
+} catch (error) {
+  if (!(error instanceof SignatureError || error instanceof CommandError)) throw error;
+  if (error instanceof SignatureError && words.includes('--json'))
+    console.log(JSON.stringify({ good: false, code: error.code, detail: error.detail }, null, 2));
+  console.error(error.message);
+  process.exitCode = error instanceof CommandError ? error.exitCode : 1;
+}

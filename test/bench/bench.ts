@@ -11,6 +11,7 @@ import { pending } from './scenarios/pending.js';
 import { profile } from './scenarios/profile.js';
 import { replicas } from './scenarios/replicas.js';
 import type { Scenario } from './scenarios/scenario.js';
+import { signatures } from './scenarios/signatures.js';
 import { snapshot } from './scenarios/snapshot.js';
 import { soak } from './scenarios/soak.js';
 import { wakeUp } from './scenarios/wake-up.js';
@@ -25,7 +26,7 @@ import { type Verdict, verdicts } from './targets.js';
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
-const ON_REQUEST = [soak, profile];
+const ON_REQUEST = [soak, profile, signatures];
 
 interface Machine extends Durability {
   cores: number;

@@ -7,7 +7,7 @@ import { HotSql } from '../src/service/postgres/hot-sql.js';
 import { type Runner, Sql } from '../src/service/postgres/sql.js';
 import { createDatabase, type TestDatabase } from './support/database.js';
 import { claim, type Execution, hotStatements, type Marks, otherStatements, report } from './support/hot-statements.js';
-import { DEEP_QUEUE, fill, fillAll, PLACES, stopVacuum } from './support/million-tasks.js';
+import { DEEP_QUEUE, fill, fillAll, PLACES, stopVacuum, TABLES } from './support/million-tasks.js';
 import { type Explained, explained, nodesOf, rowsSeen, shapeOf, undone } from './support/query-plan.js';
 
 /*
@@ -20,19 +20,7 @@ const GOLDEN = path.join('test', 'golden', 'plans');
 const PINNED_VERSION = 18;
 
 /** Of the tables that grow with what the service does. The others have a row for each of their few readers. */
-const GROWING = [
-  'task',
-  'task_definition',
-  'task_group',
-  'past_run',
-  'reduced_run',
-  'task_dependency',
-  'event',
-  'worker',
-  'audit_entry',
-  'audit_block',
-  'task_token',
-];
+const GROWING = [...TABLES, 'audit_block'];
 
 /** Pages of 8 KiB. To lease a run takes 34 of them, to tell a dependent 38: its row, and an entry in each index, three pages deep. */
 const BUFFERS = 40;

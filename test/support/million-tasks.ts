@@ -102,7 +102,8 @@ const FILL = [
    select task_queue_id, 'group', 'worker-' || place, deadline from (${MADE}) as made where place % 100 = 0`,
 ];
 
-const TABLES = [
+/** Those that are filled. */
+export const TABLES = [
   'task',
   'task_definition',
   'task_group',

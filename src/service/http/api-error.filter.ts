@@ -3,7 +3,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Injecta
 import type { FastifyReply } from 'fastify';
 import { DatabaseAway } from '../postgres/database-away.js';
 import { ApiError } from './api-error.js';
-import { AuthenticationError, type Signer } from './authentication-error.js';
+import { AuthenticationError } from './authentication-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { challengesOf, scopeChallenge } from './challenges.js';
 import { takesForm } from './form.js';
@@ -34,15 +34,10 @@ export class ApiErrorFilter implements ExceptionFilter {
   private remember(error: ApiError, request: ApiRequest): void {
     const code = refusalOf(error);
     if (code === undefined) return;
-    const told = error instanceof AuthenticationError || error instanceof OAuthError ? error.signer : undefined;
-    const signer = error instanceof AuthenticationError ? told : (told ?? signerOf(request));
-    const oauth = error instanceof OAuthError ? error.error : undefined;
-    this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {}, error: oauth });
+    const oauth = error instanceof OAuthError ? error : undefined;
+    const signer = error instanceof AuthenticationError ? error.signer : (oauth?.signer ?? request.caller?.signer);
+    this.refusals.refused({ code, signer, operation: operationOf(request), params: request.params ?? {}, error: oauth?.error });
   }
-}
-
-function signerOf({ caller }: ApiRequest): Signer | undefined {
-  return caller?.clientId === undefined ? undefined : { clientId: caller.clientId, account: caller.account, run: caller.run };
 }
 
 /** Answers with the wire's error body. */

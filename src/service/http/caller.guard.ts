@@ -98,9 +98,7 @@ function assertPayload(
   { caller, hash }: { caller: Caller; hash?: string | undefined },
 ): void {
   if (hash === undefined || payloadHashMatches(hash, headers['content-type'], rawBody)) return;
-  const { clientId, account, run } = caller;
-  const signer = clientId === undefined ? undefined : { clientId, account, run };
-  throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', signer);
+  throw new AuthenticationError('Invalid payload hash: the Authorization header signs another body or content type', caller.signer);
 }
 
 /**
@@ -109,11 +107,11 @@ function assertPayload(
  */
 export function assertSignedForm(request: ApiRequest, authenticated: { caller: Caller; hash?: string | undefined }): void {
   assertPayload(request, authenticated);
-  const { clientId, account, run } = authenticated.caller;
-  if (authenticated.hash !== undefined || clientId === undefined) return;
+  const { signer } = authenticated.caller;
+  if (authenticated.hash !== undefined || signer === undefined) return;
   throw new AuthenticationError(
     'The signature does not cover the form: send its payload hash as `hash` in the Authorization header (Hawk, Payload Validation)',
-    { clientId, account, run },
+    signer,
   );
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../scopes/scope-expression.js';
 import { holdsScope, normalizeScopes } from '../../scopes/scope-set.js';
 import type { ApiError } from './api-error.js';
+import type { Signer } from './authentication-error.js';
 import { accountOf } from './quota.js';
 import { ScopesError } from './scopes-error.js';
 
@@ -83,6 +84,12 @@ export class Caller {
   /** On which it takes what all callers share: see Quota. */
   get account(): string {
     return accountOf(this.issuer, this.run !== undefined);
+  }
+
+  /** Whose request it is, for refusals; undefined: a caller without credentials. */
+  get signer(): Signer | undefined {
+    const { clientId, account, run } = this;
+    return clientId === undefined ? undefined : { clientId, account, run };
   }
 
   /**

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { jest } from '@jest/globals';
 import { EventHistory } from '../src/service/events/event-history.js';
 import { PUBLISHED_KINDS } from '../src/service/events/event-message.js';
@@ -46,6 +46,19 @@ async function outputOf(amqpUrl: string, until: string): Promise<string> {
   return service.output;
 }
 
+/** It takes calls and says nothing, until it hangs up on all of them, and takes no more. */
+async function silentServer(): Promise<{ port: number; hangUp: () => void }> {
+  const calls = new Set<Socket>();
+  const server = createServer((call) => calls.add(call.on('error', () => undefined))).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const hangUp = () => {
+    server.close();
+    for (const call of calls) call.destroy();
+  };
+  cleanups.push(hangUp);
+  return { port: (server.address() as AddressInfo).port, hangUp };
+}
+
 async function millisecondsOf(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
@@ -70,10 +83,7 @@ async function insertEvent(columns: Record<string, unknown>): Promise<string> {
 
 describe('without a broker', () => {
   it('the service starts, works, and stops soon, whether nobody listens there or somebody who says nothing', async () => {
-    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    cleanups.push(() => silent.close());
-    for (const port of [await freePort(), (silent.address() as { port: number }).port]) {
+    for (const port of [await freePort(), (await silentServer()).port]) {
       let replica: Awaited<ReturnType<typeof publisher>> | undefined;
       const starting = async () => {
         replica = await publisher(`amqp://127.0.0.1:${port}`);
@@ -85,8 +95,10 @@ describe('without a broker', () => {
   });
 
   it('what was not sent is kept while AMQP_URL is set, however old; what was deleted since is said to be lost', async () => {
-    const amqpUrl = `amqp://127.0.0.1:${await freePort()}`;
+    const { port, hangUp } = await silentServer(); // or the first try would fail before anybody listens to the log
+    const amqpUrl = `amqp://127.0.0.1:${port}`;
     const { service, warn } = await publisher(amqpUrl);
+    hangUp();
     const taskId = await tasks.create();
     await sweep();
     await test.database.pool.query(`update event set at = now() - interval '2 days'`);

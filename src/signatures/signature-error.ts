@@ -1,32 +1,34 @@
 /** What is wrong with a signature, a definition or a key set. Programs and retry rules tell refusals apart by these; they stay. */
-export type SignatureCode =
+export const SIGNATURE_CODES = [
   /** There is none. */
-  | 'signature-missing'
+  'signature-missing',
   /** It is not in the one form that a signature of a task has. */
-  | 'signature-malformed'
+  'signature-malformed',
   /** The key set has no such key. Another worker may have a newer set. */
-  | 'signature-unknown-key'
+  'signature-unknown-key',
   /** It was not made by that key over those bytes. */
-  | 'signature-invalid'
+  'signature-invalid',
   /** What was signed, or is to be, is not a task in its canonical form. */
-  | 'signature-payload-invalid'
+  'signature-payload-invalid',
   /** It is of another task, task queue or deployment, or the run is one too many. */
-  | 'signature-context-mismatch'
-  | 'signature-expired'
-  | 'signature-not-yet-valid'
+  'signature-context-mismatch',
+  'signature-expired',
+  'signature-not-yet-valid',
   /** The key is revoked, or not valid at that time. */
-  | 'signature-key-not-valid'
+  'signature-key-not-valid',
   /** The key may not sign for that task queue. */
-  | 'signature-key-not-allowed'
+  'signature-key-not-allowed',
   /** The queue's copy is not what was signed. */
-  | 'definition-mismatch'
+  'definition-mismatch',
   /** The definition sets a variable of the environment that is not a task's to set. */
-  | 'definition-reserved-env'
+  'definition-reserved-env',
   /** There is no key set, or it has expired. */
-  | 'keyset-unavailable'
-  | 'keyset-invalid'
+  'keyset-unavailable',
+  'keyset-invalid',
   /** We failed. */
-  | 'signature-check-error';
+  'signature-check-error',
+] as const;
+export type SignatureCode = (typeof SIGNATURE_CODES)[number];
 
 /** Characters. Names in it may be those of whoever made the signature. */
 const LONGEST_DETAIL = 1000;

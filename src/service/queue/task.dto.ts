@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../../signatures/normal-form.js';
 import { PROJECT_ID, PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
 import { Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
 import { TaskQueueName } from '../http/task-queue-name.dto.js';
@@ -35,28 +36,41 @@ export class CreateTaskRequest {
   @Text({ rule: TASK_QUEUE_ID, optional: true, description: 'Where the task waits for a worker' })
   taskQueueId?: string;
 
-  @Text({ rule: WORKER_PART, default: '-', description: 'Who schedules; one per task group' })
+  @Text({ rule: WORKER_PART, default: DEFAULTS.schedulerId, description: 'Who schedules; one per task group' })
   schedulerId!: string;
 
-  @Text({ rule: PROJECT_ID, default: 'none' })
+  @Text({ rule: PROJECT_ID, default: DEFAULTS.projectId })
   projectId!: string;
 
   @Text({ rule: SLUGID, optional: true, description: 'The task id when absent' })
   taskGroupId?: string;
 
-  @ListOf(SLUGID, { default: [], maxItems: 10_000, unique: true, description: 'Tasks that must end before this one starts' })
+  @ListOf(SLUGID, {
+    default: DEFAULTS.dependencies,
+    maxItems: 10_000,
+    unique: true,
+    description: 'Tasks that must end before this one starts',
+  })
   dependencies!: string[];
 
-  @OneOf(['all-completed', 'all-resolved'], { default: 'all-completed', description: 'How the dependencies must end' })
+  @OneOf(['all-completed', 'all-resolved'], { default: DEFAULTS.requires, description: 'How the dependencies must end' })
   requires!: 'all-completed' | 'all-resolved';
 
-  @ListOf({ minLength: 1, maxLength: 249 }, { default: [], maxItems: 64, unique: true, description: 'Extra routing keys of its messages' })
+  @ListOf(
+    { minLength: 1, maxLength: 249 },
+    { default: DEFAULTS.routes, maxItems: 64, unique: true, description: 'Extra routing keys of its messages' },
+  )
   routes!: string[];
 
-  @OneOf(PRIORITIES, { default: 'lowest' })
+  @OneOf(PRIORITIES, { default: DEFAULTS.priority })
   priority!: Priority;
 
-  @Integer({ minimum: 0, maximum: 49, default: 5, description: 'How often a run that the infrastructure ended is tried again' })
+  @Integer({
+    minimum: 0,
+    maximum: 49,
+    default: DEFAULTS.retries,
+    description: 'How often a run that the infrastructure ended is tried again',
+  })
   retries!: number;
 
   @Timestamp({ description: CREATED })
@@ -68,7 +82,7 @@ export class CreateTaskRequest {
   @Timestamp({ optional: true, description: EXPIRES })
   expires?: string;
 
-  @Scopes({ default: [], maxItems: 10_000, description: 'What the task may do; the creator must hold all of it' })
+  @Scopes({ default: DEFAULTS.scopes, maxItems: 10_000, description: 'What the task may do; the creator must hold all of it' })
   scopes!: string[];
 
   @JsonObject({ description: 'What the worker is to do; its shape is between creator and worker' })
@@ -77,10 +91,10 @@ export class CreateTaskRequest {
   @Nested(() => TaskMetadata)
   metadata!: TaskMetadata;
 
-  @TextMap({ maxLength: 4096, default: {}, description: 'For searching' })
+  @TextMap({ maxLength: 4096, default: DEFAULTS.tags, description: 'For searching' })
   tags!: Record<string, string>;
 
-  @JsonObject({ default: {}, description: 'Anything else' })
+  @JsonObject({ default: DEFAULTS.extra, description: 'Anything else' })
   extra!: Record<string, unknown>;
 }
 

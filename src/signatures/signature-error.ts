@@ -20,6 +20,8 @@ export const SIGNATURE_CODES = [
   'signature-key-not-allowed',
   /** The queue's copy is not what was signed. */
   'definition-mismatch',
+  /** The definition that was signed is not in the form in which it would be stored. */
+  'signed-definition-not-normalized',
   /** The definition sets a variable of the environment that is not a task's to set. */
   'definition-reserved-env',
   /** There is no key set, or it has expired. */
@@ -33,9 +35,17 @@ export type SignatureCode = (typeof SIGNATURE_CODES)[number];
 /** Characters. Names in it may be those of whoever made the signature. */
 const LONGEST_DETAIL = 1000;
 
+/** What a signature says of itself, as far as it could be read. Nobody has vouched for it. */
+export interface Claimed {
+  kid?: string;
+  payloadDigest?: string;
+}
+
 /** `detail` says what is wrong and the fix. It has neither key bytes nor values of the definition in it, only names. */
 export class SignatureError extends Error {
   readonly detail: string;
+  /** Whose signature that was, by its own word. */
+  claimed: Claimed = {};
 
   constructor(
     readonly code: SignatureCode,

@@ -9,7 +9,7 @@ import { signTask } from './sign-task.js';
 import { SignatureError } from './signature-error.js';
 import { signerOf } from './signer.js';
 import type { SigningContext } from './task-payload.js';
-import { type Expectation, verifyTask } from './verify-task.js';
+import { type Expectation, inspectTask, verifyTask } from './verify-task.js';
 
 const NOW = 1_800_000_000;
 const TYP = 'leasehold-task+jws';
@@ -613,6 +613,35 @@ describe('(6) whatever comes', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('a look at a signature without keys', () => {
+  const inspect = (jws: string | undefined, over: Partial<Expectation> = {}, copy?: unknown) =>
+    inspectTask(jws, { ...EXPECTED, ...over }, copy);
+
+  it('tells what the signature says, whoever made it', async () => {
+    const stranger = generateKey('EdDSA', { kid: 'creator' });
+    const jws = await signed(DEFINITION, {}, stranger);
+    const { payloadDigest, definition, ...rest } = inspect(jws, {}, DEFINITION);
+    expect(rest).toEqual({ kid: 'creator', alg: 'EdDSA', iat: NOW, exp: NOW + 3600, maxRuns: 3 });
+    expect(definition).toEqual(DEFINITION);
+    expect(payloadDigest).toBe(verify(await signed()).payloadDigest);
+    expect(refusal(() => verify(jws))).toMatchObject({ code: 'signature-invalid', claimed: { kid: 'creator', payloadDigest } });
+  });
+
+  it('refuses what no key could make good', async () => {
+    const jws = await signed();
+    const code = (...args: Parameters<typeof inspect>) => refusal(() => inspect(...args)).code;
+    expect(code(undefined)).toBe('signature-missing');
+    expect(code('a.b')).toBe('signature-malformed');
+    expect(code(jws, { taskId: 'dSlITZ4yQgmvxxAi4A8fHQ' })).toBe('signature-context-mismatch');
+    expect(code(jws, { audience: 'https://other.example.com' })).toBe('signature-context-mismatch');
+    expect(code(jws, { now: NOW + 3660 })).toBe('signature-expired');
+    expect(code(jws, { now: NOW - 61 })).toBe('signature-not-yet-valid');
+    expect(code(jws, {}, { ...DEFINITION, retries: 3 })).toBe('definition-mismatch');
+    expect(code(await signedText('{}'))).toBe('signature-payload-invalid');
+    expect(code(jws, { now: Date.now() })).toBe('signature-check-error');
   });
 });
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type VerifyingAlg, verifiesBytes } from './algorithms.js';
 import { canonicalJson } from './canonical-json.js';
-import { readCompactJws } from './compact-jws.js';
+import { type CompactJws, readCompactJws } from './compact-jws.js';
 import { deepFrozen } from './json-value.js';
 import type { KeySet } from './key-set.js';
 import { SignatureError } from './signature-error.js';
@@ -47,31 +47,59 @@ export function verifyTask(
   keySet: KeySet | undefined,
   queuesCopy?: unknown,
 ): VerifiedTask {
+  return checked(jws, expectation, (parts) => {
+    const key = vouchedBy(parts, keySet, expectation);
+    const task = taskIn(parts, key, expectation, queuesCopy);
+    return deepFrozen({ ...task, thumbprint: key.thumbprint });
+  });
+}
+
+/**
+ * The same but for the key: what a signature says of whom it is and of what, for who has no keys, and refuses what no key could make good.
+ * Nothing of it is to be believed. Throws SignatureError, and never anything else.
+ */
+export function inspectTask(jws: string | undefined, expectation: Expectation, queuesCopy?: unknown): Omit<VerifiedTask, 'thumbprint'> {
+  return checked(jws, expectation, (parts) => deepFrozen(taskIn(parts, {}, expectation, queuesCopy)));
+}
+
+function checked<T>(jws: string | undefined, expectation: Expectation, check: (parts: CompactJws) => T): T {
+  let parts: CompactJws | undefined;
   try {
-    return verified(jws, expectation, keySet, queuesCopy);
-  } catch (error) {
-    if (error instanceof SignatureError) throw error;
-    throw new SignatureError('signature-check-error', 'The signature could not be checked; it is neither good nor bad', { cause: error });
+    assertSane(expectation);
+    if (jws === undefined || jws === null || jws === '') throw new SignatureError('signature-missing', 'The task is not signed');
+    if (typeof jws !== 'string') throw new SignatureError('signature-malformed', 'The signature is malformed: it is no text');
+    parts = readCompactJws(jws);
+    return check(parts);
+  } catch (cause) {
+    const failed = 'The signature could not be checked; it is neither good nor bad';
+    const error = cause instanceof SignatureError ? cause : new SignatureError('signature-check-error', failed, { cause });
+    if (parts) error.claimed = { kid: parts.kid, payloadDigest: digestOf(parts.payload) };
+    throw error;
   }
 }
 
-function verified(jws: string | undefined, expectation: Expectation, keySet: KeySet | undefined, queuesCopy: unknown): VerifiedTask {
-  assertSane(expectation);
-  if (jws === undefined || jws === null || jws === '') throw new SignatureError('signature-missing', 'The task is not signed');
-  if (typeof jws !== 'string') throw new SignatureError('signature-malformed', 'The signature is malformed: it is no text');
-  const { alg, kid, payload, signed, signature } = readCompactJws(jws);
+function vouchedBy({ alg, kid, signed, signature }: CompactJws, keySet: KeySet | undefined, expectation: Expectation): VerificationKey {
   const key = keyOf(keySet, kid, expectation);
   if (alg !== key.alg) throw new SignatureError('signature-invalid', `Key ${kid} signs by ${key.alg}, not by ${alg}`);
-  if (!verifiesBytes(key, signed, signature))
-    throw new SignatureError('signature-invalid', `The signature is not one of key ${kid} over that task`);
+  if (verifiesBytes(key, signed, signature)) return key;
+  throw new SignatureError('signature-invalid', `The signature is not one of key ${kid} over that task`);
+}
+
+function taskIn(
+  { alg, kid, payload }: CompactJws,
+  { nbf }: Pick<VerificationKey, 'nbf'>,
+  expectation: Expectation,
+  queuesCopy: unknown,
+): Omit<VerifiedTask, 'thumbprint'> {
   const task = readPayload(payload);
   assertContext(task, expectation);
-  assertTimely(task, key, expectation);
+  assertTimely(task, { kid, nbf }, expectation);
   if (queuesCopy !== undefined) assertSame(task.definition, queuesCopy);
-  const payloadDigest = createHash('sha256').update(payload).digest('hex');
   const { definition, iat, exp, maxRuns } = task;
-  return deepFrozen({ definition, kid, alg, thumbprint: key.thumbprint, payloadDigest, iat, exp, maxRuns });
+  return { definition, kid, alg, payloadDigest: digestOf(payload), iat, exp, maxRuns };
 }
+
+const digestOf = (payload: Buffer) => createHash('sha256').update(payload).digest('hex');
 
 /** Milliseconds would make all that has expired good for thousands of years, and NaN is never beyond anything. */
 function assertSane({ audience, taskId, taskQueueId, runId, now, skew }: Expectation): void {
@@ -121,7 +149,11 @@ function assertContext({ aud, taskId, taskQueueId, maxRuns }: TaskPayload, expec
   if (expected.runId >= maxRuns) throw refuse(`${maxRuns} runs, and this would be run ${expected.runId}, counted from 0`);
 }
 
-function assertTimely({ iat, exp }: TaskPayload, { kid, nbf = 0 }: VerificationKey, { now, skew }: Expectation): void {
+function assertTimely(
+  { iat, exp }: TaskPayload,
+  { kid, nbf = 0 }: { kid: string; nbf?: number | undefined },
+  { now, skew }: Expectation,
+): void {
   const clock = `; the clock of this machine says ${at(now)}`;
   if (iat - skew > now)
     throw new SignatureError('signature-not-yet-valid', `The task was signed at ${at(iat)}${clock}: set it, or that of the signer`);

@@ -26,6 +26,7 @@ import { Housekeeper } from './postgres/housekeeper.js';
 import { Sql } from './postgres/sql.js';
 import { PurgeCacheModule } from './purge-cache/purge-cache.module.js';
 import { QueueModule } from './queue/queue.module.js';
+import { SignaturesModule } from './signatures/signatures.module.js';
 
 /** What the rooms are handed: made at the composition root, in this order. */
 export interface Foundations {
@@ -40,7 +41,17 @@ export interface Foundations {
 /** The application: the rooms on their foundations, behind one guard and one filter. */
 @Global()
 @Module({
-  imports: [AuditModule, AuthModule, FleetModule, QueueModule, ArtifactsModule, EventsModule, PurgeCacheModule, MetricsModule],
+  imports: [
+    AuditModule,
+    AuthModule,
+    FleetModule,
+    SignaturesModule,
+    QueueModule,
+    ArtifactsModule,
+    EventsModule,
+    PurgeCacheModule,
+    MetricsModule,
+  ],
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],
 })
 export class AppModule {

@@ -16,6 +16,7 @@ import { connect, poolOf, poolSize } from './postgres/data-source.js';
 import { HotSql, hotPoolSize } from './postgres/hot-sql.js';
 import { Sql } from './postgres/sql.js';
 import { ClaimDesk } from './queue/claims/claim-desk.js';
+import { SIGNATURE_LABELS, SignatureCounts } from './signatures/signature-counts.js';
 
 /** A process, or several on one port, that serves the API. */
 export interface Serving {
@@ -49,6 +50,9 @@ export async function startReplica(config: ReplicaConfig): Promise<Serving & { a
     undo.push(() => app.close());
     metrics?.watchPools({ ordinary: sql, shared: hotSql });
     metrics?.watch('leasehold_long_polls', 'Calls of claimWork that wait for a task', () => app.get(ClaimDesk).waiting);
+    metrics?.watchCounts('leasehold_task_signatures_total', 'Signatures of tasks that were looked at', SIGNATURE_LABELS, () =>
+      app.get(SignatureCounts).all(),
+    );
     if (metrics && config.cluster > 1) shareMetrics(metrics.registry);
     await listen(app, config);
     const url = (await app.getUrl()).replace(/\/\/(\[::1?\]|127\.0\.0\.1|0\.0\.0\.0)/, '//localhost');

@@ -53,6 +53,20 @@ export class ProcessMetrics {
     });
   }
 
+  /** Numbers that only grow, each with its labels, which are asked for when somebody looks. Who counts bounds how many there are. */
+  watchCounts(name: string, help: string, labelNames: readonly string[], now: () => Iterable<[Record<string, string>, number]>): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      labelNames,
+      registers: this.registers,
+      collect: () => {
+        counter.reset();
+        for (const [labels, number] of now()) counter.inc(labels, number);
+      },
+    });
+  }
+
   /** A number that is asked for when somebody looks. */
   watch(name: string, help: string, now: () => number): void {
     const gauge: Gauge = new Gauge({ name, help, registers: this.registers, collect: () => gauge.set(now()) });

@@ -12,8 +12,12 @@ export interface News {
   queues: string[];
   auth: boolean;
   fleet: boolean;
+  signatures: boolean;
   all: boolean;
 }
+
+/** What who was away has to believe. */
+const ANYTHING: News = { queues: [], auth: true, fleet: true, signatures: true, all: true };
 
 /**
  * Tells the other replicas what changed, and hears them. Hints are coalesced (one at once, then at most one every
@@ -24,6 +28,7 @@ export class Bulletin {
   private readonly queues = new Set<string>();
   private auth = false;
   private fleet = false;
+  private signatures = false;
   private timer: NodeJS.Timeout | undefined;
   private lastSent = 0;
   private client: pg.Client | undefined;
@@ -59,6 +64,11 @@ export class Bulletin {
     this.sendSoon();
   }
 
+  signaturePoliciesChanged(): void {
+    this.signatures = true;
+    this.sendSoon();
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
@@ -76,7 +86,7 @@ export class Bulletin {
     await client.query(`listen ${CHANNEL}`);
     this.client = client;
     if (this.closed) await client.end();
-    this.tell({ queues: [], auth: true, fleet: true, all: true });
+    this.tell(ANYTHING);
   }
 
   private reconnectSoon(): void {
@@ -89,7 +99,7 @@ export class Bulletin {
     try {
       this.tell(JSON.parse(payload ?? '') as News);
     } catch {
-      this.tell({ queues: [], auth: true, fleet: true, all: true }); // not ours, or cut: look at everything once
+      this.tell(ANYTHING); // not ours, or cut: look at everything once
     }
   }
 
@@ -106,10 +116,12 @@ export class Bulletin {
   private send(): void {
     this.timer = undefined;
     this.lastSent = performance.now();
-    const news: News = { queues: [...this.queues], auth: this.auth, fleet: this.fleet, all: false };
+    const { auth, fleet, signatures } = this;
+    const news: News = { queues: [...this.queues], auth, fleet, signatures, all: false };
     this.queues.clear();
     this.auth = false;
     this.fleet = false;
+    this.signatures = false;
     let payload = JSON.stringify(news);
     if (payload.length > PAYLOAD_LIMIT) payload = JSON.stringify({ ...news, queues: [], all: true } satisfies News);
     this.client?.query('select pg_notify($1, $2)', [CHANNEL, payload]).catch(() => undefined);

@@ -973,7 +973,8 @@ export interface paths {
         get: operations["task"];
         /**
          * Create a task
-         * @description The same definition under the same task id again answers 200 with the status.
+         * @description The same definition under the same task id again answers 200 with the status. With a signature it is what was signed that must be
+         *     the same. What is wrong with a signature is named by `detail` of the refusal; it must be of this task, and its definition in the form in which it is stored.
          */
         put: operations["createTask"];
         post?: never;
@@ -992,6 +993,26 @@ export interface paths {
         };
         /** Get the status of a task */
         get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task/{taskId}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the signature under which a task was created
+         * @description To verify it anew, by keys of your own. A task that was created without one has none (404).
+         */
+        get: operations["getTaskSignature"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1169,6 +1190,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/task/{taskId}/runs/{runId}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report what the worker found of the signature before it began
+         * @description Once for each run; the same again answers 200. It is told with the run, so that whoever audits it can verify that.
+         */
+        post: operations["reportSignature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/task/{taskId}/runs/{runId}/exception": {
         parameters: {
             query?: never;
@@ -1180,7 +1221,8 @@ export interface paths {
         put?: never;
         /**
          * Report that a run could not be carried out
-         * @description worker-shutdown and intermittent-task are tried again while retries are left.
+         * @description worker-shutdown and intermittent-task are tried again while retries are left, and a signature by an unknown key is by other
+         *     workers, which may know it: three times at most, and the worker that said so is given nothing of that task queue for 30 s.
          */
         post: operations["reportException"];
         delete?: never;
@@ -1786,8 +1828,10 @@ export interface components {
         };
         ErrorResponse: {
             /** @enum {string} */
-            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "SignatureRefused" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
             message: string;
+            /** @description With SignatureRefused: a stable code of what is wrong, such as signature-expired */
+            detail?: string;
             requestInfo: components["schemas"]["RequestInfo"];
         };
         HeartbeatResponse: Record<string, never>;
@@ -2101,8 +2145,10 @@ export interface components {
         };
         OAuthErrorResponse: {
             /** @enum {string} */
-            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
+            code: "MalformedPayload" | "InvalidRequestArguments" | "InputValidationError" | "SignatureRefused" | "InputError" | "AuthenticationFailed" | "InsufficientScopes" | "ResourceNotFound" | "NoMatchingMethod" | "RequestConflict" | "ResourceExpired" | "InputTooLarge" | "RangeNotSatisfiable" | "InternalServerError" | "ServiceUnavailable";
             message: string;
+            /** @description With SignatureRefused: a stable code of what is wrong, such as signature-expired */
+            detail?: string;
             requestInfo: components["schemas"]["RequestInfo"];
             /** @enum {string} */
             error: "invalid_request" | "invalid_client" | "invalid_token" | "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope" | "invalid_target" | "invalid_dpop_proof" | "server_error" | "temporarily_unavailable";
@@ -2426,6 +2472,24 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        SignatureVerdict: {
+            /** @description Whose signature it says it is */
+            kid?: string;
+            /** @description SHA-256 of what was signed, in hex */
+            payloadDigest?: string;
+            /**
+             * @description failed: it ran, or was created, all the same, because the policy is `warn`; or the run ended by it. unchecked: the policy is `off`
+             * @enum {string}
+             */
+            verdict: "verified" | "failed" | "unchecked";
+            /**
+             * @description What is wrong with it, if something is
+             * @enum {string}
+             */
+            code?: "signature-missing" | "signature-malformed" | "signature-unknown-key" | "signature-invalid" | "signature-payload-invalid" | "signature-context-mismatch" | "signature-expired" | "signature-not-yet-valid" | "signature-key-not-valid" | "signature-key-not-allowed" | "definition-mismatch" | "signed-definition-not-normalized" | "definition-reserved-env" | "keyset-unavailable" | "keyset-invalid" | "signature-check-error";
+            /** @description Of the key that verified it */
+            thumbprint?: string;
+        };
         TaskRun: {
             runId: number;
             /** @enum {string} */
@@ -2433,7 +2497,7 @@ export interface components {
             /** @enum {string} */
             reasonCreated: "scheduled" | "retry" | "task-retry" | "rerun" | "exception";
             /** @enum {string} */
-            reasonResolved?: "completed" | "failed" | "deadline-exceeded" | "canceled" | "claim-expired" | "superseded" | "worker-shutdown" | "malformed-payload" | "resource-unavailable" | "internal-error" | "intermittent-task";
+            reasonResolved?: "completed" | "failed" | "deadline-exceeded" | "canceled" | "claim-expired" | "superseded" | "worker-shutdown" | "malformed-payload" | "resource-unavailable" | "internal-error" | "intermittent-task" | "signature-missing" | "signature-invalid";
             /** @description 1 to 38 letters, digits, - or _ */
             workerGroup?: string;
             /** @description 1 to 38 letters, digits, - or _ */
@@ -2449,6 +2513,8 @@ export interface components {
             started?: string;
             /** Format: date-time */
             resolved?: string;
+            /** @description What the worker found of the signature, if it looked */
+            signature?: components["schemas"]["SignatureVerdict"];
         };
         TaskStatus: {
             /** @description 1 to 38 letters, digits, - or _ */
@@ -2475,9 +2541,15 @@ export interface components {
             /** @enum {string} */
             state: "unscheduled" | "pending" | "running" | "completed" | "failed" | "exception";
             runs: components["schemas"]["TaskRun"][];
+            /** @description What the queue found of the signature when the task was created */
+            signature?: components["schemas"]["SignatureVerdict"];
         };
         TaskStatusResponse: {
             status: components["schemas"]["TaskStatus"];
+        };
+        TaskSignatureResponse: {
+            /** @description The compact JWS under which the task was created */
+            signature: string;
         };
         CreateTaskRequest: {
             /** @description With workerType, another way to name the task queue */
@@ -2563,6 +2635,8 @@ export interface components {
             extra?: {
                 [key: string]: unknown;
             };
+            /** @description A compact JWS over this definition, with every field filled in */
+            signature?: string;
         };
         PriorityRequest: {
             /** @enum {string} */
@@ -2602,7 +2676,15 @@ export interface components {
             fence: number;
             /** @description Good for this run alone, and only while it lasts */
             credentials: components["schemas"]["RunCredentials"];
+            /** @description A signed one is as it was signed, whatever the priority is now */
             task: components["schemas"]["TaskDefinitionResponse"];
+            /** @description The signature of the task: a compact JWS, to be verified by keys that the worker has from elsewhere */
+            signature?: string;
+            /**
+             * @description How strict to be with it at least; absent: as the worker's own policy is
+             * @enum {string}
+             */
+            signaturePolicy?: "off" | "warn" | "require";
         };
         ClaimWorkResponse: {
             tasks: components["schemas"]["TaskClaim"][];
@@ -2630,12 +2712,25 @@ export interface components {
             /** @description Good for this run alone, and only while it lasts */
             credentials: components["schemas"]["RunCredentials"];
         };
+        SignatureRefusal: {
+            /** @description Whose signature it says it is */
+            kid?: string;
+            /** @description SHA-256 of what was signed, in hex */
+            payloadDigest?: string;
+            /**
+             * @description What is wrong
+             * @enum {string}
+             */
+            code: "signature-missing" | "signature-malformed" | "signature-unknown-key" | "signature-invalid" | "signature-payload-invalid" | "signature-context-mismatch" | "signature-expired" | "signature-not-yet-valid" | "signature-key-not-valid" | "signature-key-not-allowed" | "definition-mismatch" | "signed-definition-not-normalized" | "definition-reserved-env" | "keyset-unavailable" | "keyset-invalid" | "signature-check-error";
+        };
         TaskExceptionRequest: {
             /**
              * @description worker-shutdown and intermittent-task are retried
              * @enum {string}
              */
-            reason: "worker-shutdown" | "malformed-payload" | "resource-unavailable" | "internal-error" | "intermittent-task";
+            reason: "worker-shutdown" | "malformed-payload" | "resource-unavailable" | "internal-error" | "intermittent-task" | "signature-missing" | "signature-invalid";
+            /** @description With signature-missing and signature-invalid: what is wrong */
+            signature?: components["schemas"]["SignatureRefusal"];
         };
         PendingTasksResponse: {
             /** @description 1 to 38 letters, digits, - or _ */
@@ -7716,6 +7811,8 @@ export interface operations {
              *     `InputValidationError`: a field of the body has the wrong shape
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             *
+             *     `SignatureRefused`: the task is not signed as its task queue wants it; `detail` says what is wrong
              */
             400: {
                 headers: {
@@ -7806,6 +7903,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskStatusResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getTaskSignature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskSignatureResponse"];
                 };
             };
             /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
@@ -8826,6 +9006,121 @@ export interface operations {
             };
         };
     };
+    reportSignature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a slugid: a version 4 UUID as 22 characters of URL-safe base64 */
+                taskId: string;
+                /** @description a run id: an integer from 0 to 1000 */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignatureVerdict"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskStatusResponse"];
+                };
+            };
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ResourceNotFound`: the thing named in the URL does not exist */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
     reportException: {
         parameters: {
             query?: never;
@@ -8859,6 +9154,8 @@ export interface operations {
              *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
              *
              *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
              */
             400: {
                 headers: {
@@ -9465,6 +9762,8 @@ export interface operations {
              *     `InputValidationError`: a field of the body has the wrong shape
              *
              *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             *
+             *     `SignatureRefused`: the task is not signed as its task queue wants it; `detail` says what is wrong
              */
             400: {
                 headers: {

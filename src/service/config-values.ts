@@ -38,6 +38,12 @@ export function rootUrl(text: string): string {
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
+/** A name: any text of a reasonable length. */
+export function audience(text: string): string {
+  if (text.length > 1024) throw new Error('is longer than 1024 characters; set a short name');
+  return text;
+}
+
 /** Verifiers compare it letter by letter, so it is brought into the one form that a URL has. */
 export function issuerUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;

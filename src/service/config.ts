@@ -1,6 +1,7 @@
 import path from 'node:path';
 import {
   amqpUrl,
+  audience,
   bucket,
   databaseUrl,
   dataDir,
@@ -44,6 +45,8 @@ export class Config {
   readonly rootUrl!: string;
   /** Who signs tokens, as verifiers know it: an origin, so without a path. */
   readonly issuerUrl!: string;
+  /** This deployment, by the name that creators sign tasks for, and workers expect. */
+  readonly signatureAudience!: string;
   /** Processes that serve, on one port; 1: this one itself. */
   readonly cluster!: number;
   /** Where metrics are served; absent: nowhere. */
@@ -152,11 +155,13 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
   const port = whole('PORT', 8080, 0, 65_535);
   const root = attempt('ROOT_URL', `http://localhost:${port}`, rootUrl);
+  const issuer = attempt('ISSUER_URL', new URL(root).origin, issuerUrl);
   const config: Config = {
     port,
     host: given('HOST') ?? 'localhost',
     rootUrl: root,
-    issuerUrl: attempt('ISSUER_URL', new URL(root).origin, issuerUrl),
+    issuerUrl: issuer,
+    signatureAudience: attempt('SIGNATURE_AUDIENCE', issuer, audience),
     cluster: whole('CLUSTER', 1, 1, 64),
     metricsPort: attempt<number | undefined>('METRICS_PORT', undefined, (text) => number(text, 0, 65_535, 'whole number')),
     dataDir: attempt('DATA_DIR', path.resolve('data'), dataDir),

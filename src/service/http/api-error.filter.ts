@@ -92,6 +92,7 @@ function errorBody(error: ApiError, request: ApiRequest) {
     ...(ofForm ? inOAuthWords(error) : {}),
     code,
     message: message + trailer,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
     requestInfo: { method, params: request.params ?? {}, payload, time },
   };
 }

@@ -6,6 +6,7 @@ export const ERRORS = {
   },
   InvalidRequestArguments: { status: 400, when: 'a URL parameter or the query string is invalid' },
   InputValidationError: { status: 400, when: 'a field of the body has the wrong shape' },
+  SignatureRefused: { status: 400, when: 'the task is not signed as its task queue wants it; `detail` says what is wrong' },
   InputError: { status: 400, when: 'the fields of the body contradict one another, the clock, or what is stored' },
   AuthenticationFailed: { status: 401, when: 'credentials were sent and are not good, or no longer' },
   InsufficientScopes: { status: 403, when: 'the caller, known or anonymous, lacks scopes' },
@@ -23,12 +24,16 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /** A refusal with a code of the catalogue. The message names what is wrong and the fix; it is shown to the caller. */
 export class ApiError extends Error {
+  /** A stable code of what is wrong in particular. */
+  readonly detail: string | undefined;
+
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options?: ErrorOptions,
+    options: ErrorOptions & { detail?: string | undefined } = {},
   ) {
     super(message, options);
+    this.detail = options.detail;
   }
 
   get status(): number {

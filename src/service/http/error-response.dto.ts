@@ -23,6 +23,9 @@ export class ErrorResponse {
   @Text({})
   message!: string;
 
+  @Text({ optional: true, description: 'With SignatureRefused: a stable code of what is wrong, such as signature-expired' })
+  detail?: string;
+
   @Nested(() => RequestInfo)
   requestInfo!: RequestInfo;
 }

@@ -18,6 +18,7 @@ import { ProofsOfPossession1764000000016 } from '../../../migrations/17640000000
 import { AuditBlocks1764000000017 } from '../../../migrations/1764000000017-audit-blocks.js';
 import { Lineage1764000000018 } from '../../../migrations/1764000000018-lineage.js';
 import { LostAuthority1764000000020 } from '../../../migrations/1764000000020-lost-authority.js';
+import { Signatures1764000000021 } from '../../../migrations/1764000000021-signatures.js';
 import { SignaturePolicies1764000000022 } from '../../../migrations/1764000000022-signature-policies.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
@@ -63,6 +64,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       AuditBlocks1764000000017,
       Lineage1764000000018,
       LostAuthority1764000000020,
+      Signatures1764000000021,
       SignaturePolicies1764000000022,
     ],
     migrationsTableName: 'migration',

@@ -3,7 +3,8 @@
  * An event of a task is the task's row as the change left it. All arguments are texts of ours, never input.
  */
 const IMAGE = `task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires, fence,
-         state, run_id, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved`;
+         state, run_id, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved,
+         signature, run_signature`;
 
 /**
  * An SQL expression: below this tx, no transaction can write an event any more that was not seen. It is the oldest one under way, but

@@ -5,6 +5,7 @@ import type { Caller } from '../http/caller.js';
 import { Turns } from '../http/turns.js';
 import { HotSql } from '../postgres/hot-sql.js';
 import { isUniqueViolation, Sql } from '../postgres/sql.js';
+import { CheckSignature } from './check-signature.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
 import { Lane, type LaneOptions } from './lane.js';
@@ -28,6 +29,8 @@ import {
   identityColumns,
   type NewTask,
   newTask,
+  signatureColumns,
+  signatureValues,
 } from './task-creation.js';
 import type { StoredDefinition } from './task-definition.js';
 import { statusOf } from './task-status.js';
@@ -55,13 +58,17 @@ export class CreateTaskService {
     private readonly desk: ClaimDesk,
     private readonly config: Config,
     private readonly authority: Authority,
+    private readonly signatures: CheckSignature,
   ) {}
 
   /** Creates the task. The same definition again answers its status; another one under the same id, or a sealed group, is a conflict. */
   async createTask(taskId: string, request: CreateTaskRequest, caller: Caller): Promise<TaskStatusResponse> {
+    await this.signatures.ready();
     const definition = authorizedDefinition(taskId, request, caller);
-    const task = newTask(taskId, definition, this.authority.trace(caller.creator, definition.scopes), this.config);
-    const isSmall = task.definition.dependencies.length === 0 && task.json.length <= LARGEST_IN_COMPANY;
+    const signed = this.signatures.check(taskId, definition, request.signature);
+    const task = newTask(taskId, definition, signed, this.authority.trace(caller.creator, definition.scopes), this.config);
+    const size = task.json.length + (signed.jws?.length ?? 0);
+    const isSmall = task.definition.dependencies.length === 0 && size <= LARGEST_IN_COMPANY;
     const row = (isSmall && (await this.insertInCompany(task, caller.account))) || (await this.insert(task));
     if (row.state === 'pending') this.desk.announce(row.taskQueueId);
     return { status: statusOf(row) };
@@ -79,7 +86,13 @@ export class CreateTaskService {
 
   private companyOf(account: string): LaneOptions<NewTask, TaskRow> {
     return {
-      together: (tasks) => this.hot.query(createTasks, [...companyColumns(tasks), this.config.deadlineDelay, ...creatorColumns(tasks)]),
+      together: (tasks) =>
+        this.hot.query(createTasks, [
+          ...companyColumns(tasks),
+          this.config.deadlineDelay,
+          ...creatorColumns(tasks),
+          ...signatureColumns(tasks),
+        ]),
       alone: (task) => this.turns.take(account, () => this.insert(task)),
     };
   }
@@ -140,7 +153,7 @@ export class CreateTaskService {
     const { scopes, retries, expires, taskQueueId, taskGroupId, schedulerId, projectId, priority, deadline } = definition;
     const identity = [taskQueueId, taskGroupId, schedulerId, projectId, rankOf(priority)];
     const times = [deadline, unsatisfied, this.config.deadlineDelay];
-    return [taskId, json, digest, scopes, retries, expires, ...identity, ...times, ...creatorValues(task)];
+    return [taskId, json, digest, scopes, retries, expires, ...identity, ...times, ...creatorValues(task), ...signatureValues(task)];
   }
 
   /** The task, if it is known already by this definition; never asked within a transaction, which would take two connections. */

@@ -5,6 +5,7 @@ import type { Caller } from '../http/caller.js';
 import { inTurns } from '../http/in-turns.js';
 import { Turns } from '../http/turns.js';
 import { type Runner, Sql } from '../postgres/sql.js';
+import { CheckSignature } from './check-signature.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import type { CreateTasksRequest, CreateTasksResponse } from './create-tasks.dto.js';
 import { findDigests } from './sql/find-digests.js';
@@ -26,6 +27,7 @@ import {
   identityColumns,
   type NewTask,
   type RequiredTask,
+  signatureValues,
 } from './task-creation.js';
 import { statusOf } from './task-status.js';
 
@@ -51,11 +53,13 @@ export class CreateTasksService {
     private readonly desk: ClaimDesk,
     private readonly config: Config,
     private readonly authority: Authority,
+    private readonly signatures: CheckSignature,
   ) {}
 
   /** Tasks that exist already by the same definition are answered as they are, so that a batch can be repeated. Throws ServiceUnavailable. */
   async createTasks({ tasks }: CreateTasksRequest, caller: Caller): Promise<CreateTasksResponse> {
-    const batch = await inTurns(checkBatch(tasks, caller, this.authority, this.config));
+    await this.signatures.ready();
+    const batch = await inTurns(checkBatch(tasks, caller, this.signatures, this.authority, this.config));
     const rows = await this.turns.take(caller.account, () => this.insert(batch));
     const pending = [...rows.values()].filter(({ state }) => state === 'pending');
     for (const taskQueueId of new Set(pending.map((row) => row.taskQueueId))) this.desk.announce(taskQueueId);
@@ -96,6 +100,7 @@ export class CreateTasksService {
       waiting.map(({ unsatisfied }) => unsatisfied),
       fresh.map(({ taskId }) => needed.has(taskId)),
       this.config.deadlineDelay,
+      fresh.map((task) => signatureValues(task)[1]),
     ]);
     if (edges.length > 0) {
       await runner.query(insertDependencies, [
@@ -130,9 +135,8 @@ async function joinGroups(batch: NumberedTask[], runner: Runner): Promise<void> 
 
 /** Stores the definitions that are new and answers the ids that are not. Throws RequestConflict if one has another definition. */
 async function takeIds(batch: NumberedTask[], runner: Runner): Promise<Set<string>> {
-  const taken = new Set(
-    (await runner.query(insertDefinitions, [...definitionColumns(batch), ...creatorColumns(batch)])).map(({ taskId }) => taskId),
-  );
+  const columns = [...definitionColumns(batch), ...creatorColumns(batch), batch.map((task) => signatureValues(task)[0])];
+  const taken = new Set((await runner.query(insertDefinitions, columns)).map(({ taskId }) => taskId));
   const known = batch.filter(({ taskId }) => !taken.has(taskId));
   if (known.length === 0) return new Set();
   const digests = await runner.query(findDigests, [known.map(({ taskId }) => taskId)]);

@@ -7,7 +7,7 @@ import { findDefinition } from './sql/find-definition.js';
 import { findTask } from './sql/find-task.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskDefinitionResponse } from './task.dto.js';
-import { withRank } from './task-definition.js';
+import { shownDefinition } from './task-definition.js';
 
 /** Reads of tasks and queues. */
 @Injectable()
@@ -28,7 +28,7 @@ export class FindTask {
   async definition(taskId: string): Promise<TaskDefinitionResponse> {
     const [row] = await this.sql.query(findDefinition, [taskId]);
     if (!row) throw unknownTask(taskId);
-    return withRank(row.definition, row.rank);
+    return shownDefinition(row);
   }
 
   /**

@@ -7,7 +7,7 @@ import type { ClaimedTasksResponse, PendingTaskListResponse } from './lists.dto.
 import type { Defined } from './sql/definition-columns.js';
 import { listClaimed } from './sql/list-claimed.js';
 import { listPending } from './sql/list-pending.js';
-import { withRank } from './task-definition.js';
+import { shownDefinition } from './task-definition.js';
 
 /** What waits in a task queue, and what of it runs; oldest first. */
 @Injectable()
@@ -41,6 +41,6 @@ export class ListQueue {
   }
 }
 
-function named({ taskId, runId, rank, definition }: { taskId: string; runId: number; rank: number; definition: string }) {
-  return { taskId, runId, task: withRank(definition, rank) };
+function named(row: Defined & { taskId: string; runId: number; rank: number }) {
+  return { taskId: row.taskId, runId: row.runId, task: shownDefinition(row) };
 }

@@ -5,12 +5,12 @@ import type { Statement } from '../postgres/sql.js';
 import { DefinitionPages } from './definition-pages.js';
 import { FindTask } from './find-task.service.js';
 import type { DefinitionsResponse, DependentsResponse, StatusesResponse, TaskAndStatus } from './lists.dto.js';
-import type { Paged } from './sql/definition-columns.js';
+import type { Defined, Paged } from './sql/definition-columns.js';
 import { listDefinitions } from './sql/list-definitions.js';
 import { listDependents } from './sql/list-dependents.js';
 import { listStatuses } from './sql/list-statuses.js';
 import type { TaskRow } from './sql/task-columns.js';
-import { withRank } from './task-definition.js';
+import { shownDefinition } from './task-definition.js';
 import { statusOf } from './task-status.js';
 
 /** Pages of tasks, by task id. */
@@ -23,7 +23,7 @@ export class ListTasks {
 
   async definitions(taskIds: string[], query: PageQuery, caller: Caller): Promise<DefinitionsResponse> {
     const { items, ...more } = await this.page(listDefinitions, taskIds, query, caller);
-    return { tasks: items.map(({ taskId, definition, rank }) => ({ taskId, task: withRank(definition, rank) })), ...more };
+    return { tasks: items.map((row) => ({ taskId: row.taskId, task: shownDefinition(row) })), ...more };
   }
 
   async statuses(taskIds: string[], query: PageQuery, caller: Caller): Promise<StatusesResponse> {
@@ -48,6 +48,6 @@ export class ListTasks {
   }
 }
 
-export function taskAndStatus(row: TaskRow & { definition: string }): TaskAndStatus {
-  return { task: withRank(row.definition, row.rank), status: statusOf(row) };
+export function taskAndStatus(row: TaskRow & Defined): TaskAndStatus {
+  return { task: shownDefinition(row), status: statusOf(row) };
 }

@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { FleetModule } from '../fleet/fleet.module.js';
+import { SignaturesModule } from '../signatures/signatures.module.js';
+import { CheckSignature } from './check-signature.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { ClaimTaskService } from './claims/claim-task.service.js';
 import { ClaimWorkService } from './claims/claim-work.service.js';
@@ -24,15 +26,18 @@ import { SweepService } from './sweep.service.js';
 import { TaskGroupService } from './task-group.service.js';
 import { TaskGroupsController } from './task-groups.controller.js';
 import { TaskListsController } from './task-lists.controller.js';
+import { TaskSignatures } from './task-signatures.service.js';
 import { TasksController } from './tasks.controller.js';
 
 /** Tasks and their runs. */
 @Module({
-  imports: [FleetModule],
+  imports: [FleetModule, SignaturesModule],
   controllers: [TasksController, RunsController, QueuedTasksController, TaskListsController, TaskGroupsController],
   providers: [
     FindTask,
     CreateTaskService,
+    CheckSignature,
+    TaskSignatures,
     CreateTasksService,
     ListTasks,
     DefinitionPages,

@@ -1,16 +1,27 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
+import { Quarantine } from '../fleet/quarantine.js';
+import { ApiError } from '../http/api-error.js';
 import { Sql } from '../postgres/sql.js';
+import { SignatureCounts } from '../signatures/signature-counts.js';
 import { ClaimDesk } from './claims/claim-desk.js';
 import { FindTask } from './find-task.service.js';
 import { refusalOf } from './refusal.js';
 import { type End, RunReports } from './run-reports.js';
 import { RETRIED, type ReasonResolved, type WorkerReason } from './run-state.js';
 import { SettleService } from './settle.service.js';
+import type { SignatureRefusal, SignatureVerdict } from './signature.dto.js';
+import { resolveRun } from './sql/resolve-run.js';
 import { retryRun } from './sql/retry-run.js';
 import type { TaskRow } from './sql/task-columns.js';
-import type { TaskStatusResponse } from './task.dto.js';
+import type { TaskExceptionRequest, TaskStatusResponse } from './task.dto.js';
 import { statusOf } from './task-status.js';
+
+/** Runs of a task that may end because the worker does not know the key: it may be on its way to others. */
+const MOST_UNKNOWN = 3;
+
+/** Seconds for which a worker that did not know a key is given nothing of that queue, so that another one is. */
+const HELD_BACK = 30;
 
 @Injectable()
 export class ResolveRunService {
@@ -20,6 +31,8 @@ export class ResolveRunService {
     private readonly tasks: FindTask,
     private readonly desk: ClaimDesk,
     private readonly settling: SettleService,
+    private readonly quarantine: Quarantine,
+    private readonly counts: SignatureCounts,
     private readonly config: Config,
   ) {}
 
@@ -32,16 +45,28 @@ export class ResolveRunService {
   }
 
   /** Ends a run as an exception; if the reason is retried and a retry is left, the next run is pending at once. */
-  async exception(taskId: string, runId: number, reason: WorkerReason): Promise<TaskStatusResponse> {
-    const again = RETRIED[reason];
+  async exception(taskId: string, runId: number, { reason, signature }: TaskExceptionRequest): Promise<TaskStatusResponse> {
+    const verdict = refusedBy(reason, signature);
+    const again = RETRIED[reason] ?? (isUnknownKey(verdict) ? 'retry' : undefined);
     if (again) {
-      const [retried] = await this.sql.query(retryRun, [taskId, runId, reason, again, this.config.deadlineDelay]);
+      const found = [verdict && JSON.stringify(verdict), MOST_UNKNOWN];
+      const [retried] = await this.sql.query(retryRun, [taskId, runId, reason, again, this.config.deadlineDelay, ...found]);
       if (retried) {
+        if (isUnknownKey(verdict)) await this.quarantine.holdBack(retried.taskQueueId, retried, HELD_BACK);
         this.desk.announce(retried.taskQueueId);
         return { status: statusOf(await this.tasks.get(taskId)) };
       }
     }
-    return this.resolve(taskId, runId, 'exception', reason);
+    return verdict ? this.refuse(taskId, runId, reason, verdict) : this.resolve(taskId, runId, 'exception', reason);
+  }
+
+  /** Alone: what a worker refuses to run is rare, and others who share a statement need not carry its verdict. */
+  private async refuse(taskId: string, runId: number, reason: WorkerReason, verdict: SignatureVerdict): Promise<TaskStatusResponse> {
+    const [task] = await this.sql.query(resolveRun, [taskId, runId, 'exception', reason, JSON.stringify(verdict)]);
+    if (!task) return this.explain(taskId, runId, 'exception', reason);
+    this.counts.count({ taskQueueId: task.taskQueueId, by: 'worker', verdict: 'refused', kid: verdict.kid });
+    await this.settling.settle(task);
+    return { status: statusOf(task) };
   }
 
   private async explain(taskId: string, runId: number, state: string, reason: string): Promise<TaskStatusResponse> {
@@ -50,6 +75,25 @@ export class ResolveRunService {
     if (run?.state === state && run.reasonResolved === reason) return { status: statusOf(task) };
     throw refusalOf(task, runId, 'resolved');
   }
+}
+
+function isUnknownKey(verdict: SignatureVerdict | undefined): boolean {
+  return verdict?.code === 'signature-unknown-key';
+}
+
+/** What the worker found of the signature, where that is why it does not run the task. Throws InputError. */
+function refusedBy(reason: WorkerReason, signature: SignatureRefusal | undefined): SignatureVerdict | undefined {
+  const isMissing = reason === 'signature-missing';
+  if (!isMissing && reason !== 'signature-invalid') {
+    if (signature)
+      throw new ApiError('InputError', `\`signature\` explains signature-missing and signature-invalid, not ${reason}; leave it out`);
+    return undefined;
+  }
+  const code = signature?.code ?? (isMissing ? 'signature-missing' : undefined);
+  if (code === undefined) throw new ApiError('InputError', 'signature-invalid needs `signature`, whose code tells what is wrong');
+  if (isMissing !== (code === 'signature-missing'))
+    throw new ApiError('InputError', `The reason ${reason} does not go with signature.code ${code}; send the one that does`);
+  return { verdict: 'failed', ...signature, code };
 }
 
 function runOf(task: TaskRow, runId: number): { state: string; reasonResolved: string | null } | undefined {

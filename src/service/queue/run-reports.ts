@@ -65,7 +65,7 @@ export class RunReports {
   }
 
   private askAbout({ taskId, runId, end, actor }: Report): Promise<Reported[]> {
-    if (end) return this.sql.query(resolveRun, [taskId, runId, end.state, end.reason]);
+    if (end) return this.sql.query(resolveRun, [taskId, runId, end.state, end.reason, null]);
     return this.sql.query(extendClaim, [taskId, runId, this.config.claimTimeout, actor]);
   }
 }

@@ -8,6 +8,8 @@ export const WORKER_REASONS = [
   'resource-unavailable',
   'internal-error',
   'intermittent-task',
+  'signature-missing',
+  'signature-invalid',
 ] as const;
 export const REASONS_RESOLVED = [
   'completed',

@@ -14,6 +14,7 @@ import { CLAIM_TASK_SCOPES, ClaimTaskService } from './claims/claim-task.service
 import { ClaimWorkService } from './claims/claim-work.service.js';
 import { ReclaimTaskService } from './claims/reclaim-task.service.js';
 import { ResolveRunService } from './resolve-run.service.js';
+import { SignatureVerdict } from './signature.dto.js';
 import {
   ClaimTaskRequest,
   ClaimWorkRequest,
@@ -23,6 +24,7 @@ import {
   TaskReclaim,
   TaskStatusResponse,
 } from './task.dto.js';
+import { TaskSignatures } from './task-signatures.service.js';
 
 const TaskId = () => UrlParam('taskId', SLUGID);
 const RunId = () => UrlParam('runId', RUN_ID);
@@ -39,6 +41,7 @@ export class RunsController {
     private readonly claimingTask: ClaimTaskService,
     private readonly reclaiming: ReclaimTaskService,
     private readonly resolving: ResolveRunService,
+    private readonly signatures: TaskSignatures,
   ) {}
 
   @Post('claim-work/:taskQueueId')
@@ -126,21 +129,32 @@ task.scopes than the creator of the task does now; what went stays away for the 
     return this.resolving.resolve(taskId, runNumber(runId), 'failed', 'failed');
   }
 
+  @Post('task/:taskId/runs/:runId/signature')
+  @OwnRun()
+  @RequireScopes('queue:resolve-task:<taskId>/<runId>')
+  @Operation({
+    summary: 'Report what the worker found of the signature before it began',
+    description: 'Once for each run; the same again answers 200. It is told with the run, so that whoever audits it can verify that.',
+    stability: 'experimental',
+    response: TaskStatusResponse,
+    errors: ['InputValidationError', 'InputError', ...GONE_OR_CHANGED],
+  })
+  reportSignature(@TaskId() taskId: string, @RunId() runId: string, @Payload() verdict: SignatureVerdict): Promise<TaskStatusResponse> {
+    return this.signatures.report(taskId, runNumber(runId), verdict);
+  }
+
   @Post('task/:taskId/runs/:runId/exception')
   @OwnRun()
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
   @Operation({
     summary: 'Report that a run could not be carried out',
-    description: 'worker-shutdown and intermittent-task are tried again while retries are left.',
+    description: `worker-shutdown and intermittent-task are tried again while retries are left, and a signature by an unknown key is by other
+workers, which may know it: three times at most, and the worker that said so is given nothing of that task queue for 30 s.`,
     response: TaskStatusResponse,
-    errors: ['InputValidationError', ...GONE_OR_CHANGED],
+    errors: ['InputValidationError', 'InputError', ...GONE_OR_CHANGED],
   })
-  reportException(
-    @TaskId() taskId: string,
-    @RunId() runId: string,
-    @Payload() { reason }: TaskExceptionRequest,
-  ): Promise<TaskStatusResponse> {
-    return this.resolving.exception(taskId, runNumber(runId), reason);
+  reportException(@TaskId() taskId: string, @RunId() runId: string, @Payload() request: TaskExceptionRequest): Promise<TaskStatusResponse> {
+    return this.resolving.exception(taskId, runNumber(runId), request);
   }
 }
 

@@ -1,6 +1,7 @@
 import { ApiError } from '../http/api-error.js';
 import type { Authority } from '../http/authority.js';
 import type { Caller } from '../http/caller.js';
+import type { CheckSignature } from './check-signature.js';
 import type { CreateTasksRequest } from './create-tasks.dto.js';
 import { findCycle } from './dependency-cycle.js';
 import { authorizedDefinition, type Limits, type NewTask, newTask } from './task-creation.js';
@@ -16,6 +17,7 @@ export type NumberedTask = NewTask & { index: number };
 export function* checkBatch(
   tasks: CreateTasksRequest['tasks'],
   caller: Caller,
+  signatures: CheckSignature,
   authority: Authority,
   limits: Limits,
 ): Generator<void, NumberedTask[]> {
@@ -27,8 +29,10 @@ export function* checkBatch(
   refuseTwice(tasks);
   const batch: NumberedTask[] = [];
   for (const [index, definition] of definitions.entries()) {
+    const { taskId, task } = tasks[index]!;
+    const signed = refusedAs(index, () => signatures.check(taskId, definition, task.signature));
     const creator = authority.trace(caller.creator, definition.scopes);
-    batch.push({ index, ...refusedAs(index, () => newTask(tasks[index]!.taskId, definition, creator, limits)) });
+    batch.push({ index, ...refusedAs(index, () => newTask(taskId, definition, signed, creator, limits)) });
     yield;
   }
   refuseEdges(batch);
@@ -40,7 +44,7 @@ export function refusedAs<T>(index: number, check: () => T): T {
   try {
     return check();
   } catch (error) {
-    if (error instanceof ApiError) throw new ApiError(error.code, `tasks[${index}]: ${error.message}`);
+    if (error instanceof ApiError) throw new ApiError(error.code, `tasks[${index}]: ${error.message}`, { detail: error.detail });
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import type { Caller, Creator } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { atLeast, rankOf } from './priority.js';
 import type { TaskState } from './run-state.js';
+import type { SignatureVerdict } from './signature.dto.js';
 import type { CreateTaskRequest } from './task.dto.js';
 import { assertTimely, digestOf, normalizeDefinition, type StoredDefinition } from './task-definition.js';
 
@@ -27,6 +28,14 @@ export interface NewTask {
   /** The definition as it is stored. */
   json: string;
   creator: Creator;
+  signed: Signed;
+}
+
+/** What is stored of a signature. */
+export interface Signed {
+  jws?: string;
+  /** Absent where nobody asked for one, and there is none. */
+  verdict?: SignatureVerdict;
 }
 
 /** What a dependent must know of a task: under its lock, or because we create it ourselves. */
@@ -43,7 +52,8 @@ export interface Edge {
 
 /** The definition, normalised, if the caller may create it. Throws InputError, InsufficientScopes. */
 export function authorizedDefinition(taskId: string, request: CreateTaskRequest, caller: Caller): StoredDefinition {
-  const definition = normalizeDefinition(taskId, request);
+  const { signature: _, ...members } = request;
+  const definition = normalizeDefinition(taskId, members);
   const { scopes, routes, projectId, schedulerId, priority, taskQueueId } = definition;
   // first: without it nobody makes us look through megabytes of scopes
   caller.require('queue:create-task:project:<projectId>', { projectId });
@@ -54,7 +64,7 @@ export function authorizedDefinition(taskId: string, request: CreateTaskRequest,
 export type Limits = Pick<Config, 'taskMaxDependencies' | 'maxTaskDeadlineDays' | 'maxTaskSize'>;
 
 /** Throws InputError or InputTooLarge for what would be a mistake now, whatever is stored. */
-export function newTask(taskId: string, definition: StoredDefinition, creator: Creator, limits: Limits): NewTask {
+export function newTask(taskId: string, definition: StoredDefinition, signed: Signed, creator: Creator, limits: Limits): NewTask {
   const { scopes, dependencies } = definition;
   assertNoDoubleStar(scopes);
   if (dependencies.length > limits.taskMaxDependencies) {
@@ -66,7 +76,7 @@ export function newTask(taskId: string, definition: StoredDefinition, creator: C
   assertTimely(definition, Date.now(), limits.maxTaskDeadlineDays);
   const json = JSON.stringify(definition);
   assertSmall(json, limits.maxTaskSize);
-  return { taskId, definition, digest: digestOf(definition), json, creator };
+  return { taskId, definition, digest: digestOf(definition, signed.verdict?.payloadDigest), json, creator, signed };
 }
 
 /** Throws InputTooLarge for what would fill the heap once a few read it at once: parsed, JSON can take 25 times its bytes. */
@@ -108,7 +118,7 @@ function refuseDependencies(problem: string, fix: string, taskIds: string[]): ne
 /** Throws RequestConflict: only the same definition may be sent again under the id of a task that exists. */
 export function assertSame({ taskId, digest }: NewTask, known: Buffer | undefined): void {
   if (known?.equals(digest)) return;
-  throw new ApiError('RequestConflict', `Task ${taskId} exists already with another definition; choose a new task id`);
+  throw new ApiError('RequestConflict', `Task ${taskId} exists already with another definition or signature; choose a new task id`);
 }
 
 /** Throws RequestConflict if the group does not take this task. */
@@ -147,6 +157,17 @@ export function creatorValues({ creator: { clientId, since, run, elders } }: New
 export function creatorColumns(tasks: readonly NewTask[]): unknown[] {
   const values = tasks.map(creatorValues);
   return [0, 1, 2, 3].map((column) => values.map((of) => of[column]));
+}
+
+/** Of a new task: its signature, and what was found of it, as JSON. */
+export function signatureValues({ signed: { jws, verdict } }: NewTask): [jws: string | null, verdict: string | null] {
+  return [jws ?? null, verdict ? JSON.stringify(verdict) : null];
+}
+
+/** The same of several, a list for each. */
+export function signatureColumns(tasks: readonly NewTask[]): unknown[] {
+  const values = tasks.map(signatureValues);
+  return [values.map(([jws]) => jws), values.map(([, verdict]) => verdict)];
 }
 
 /** Of new tasks, a list for each: task queue, group, scheduler, project, rank. */

@@ -4,7 +4,7 @@ import { checked } from '../http/body.js';
 import { stringifyAnswer } from '../http/raw-json.js';
 import { PRIORITIES } from './priority.js';
 import { CreateTaskRequest } from './task.dto.js';
-import { assertTimely, digestOf, normalizeDefinition, withRank } from './task-definition.js';
+import { assertTimely, digestOf, normalizeDefinition, shownDefinition } from './task-definition.js';
 
 const TASK_ID = 'fN1SbArXTPSVFNUvaOlinQ';
 const NOW = Date.parse('2026-11-22T12:00:00.000Z');
@@ -114,7 +114,7 @@ describe('a definition', () => {
     fc.assert(
       fc.property(overrides, fc.nat({ max: PRIORITIES.length - 1 }), (fields, rank) => {
         const definition = normalizeDefinition(TASK_ID, { ...request(), ...fields });
-        const shown = stringifyAnswer(withRank(JSON.stringify(definition), rank));
+        const shown = stringifyAnswer(shownDefinition({ definition: JSON.stringify(definition), rank, isSigned: false }));
         expect(shown).toBe(JSON.stringify({ ...definition, priority: PRIORITIES[rank] }));
       }),
     );

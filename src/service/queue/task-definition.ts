@@ -13,7 +13,7 @@ const SKEW_MS = 15 * 60 * 1000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** A request in the form in which it is stored. Throws InputError where fields contradict one another. Times are not compared with the clock here. */
-export function normalizeDefinition(taskId: string, request: CreateTaskRequest): StoredDefinition {
+export function normalizeDefinition(taskId: string, request: Omit<CreateTaskRequest, 'signature'>): StoredDefinition {
   try {
     return normalForm(taskId, request as unknown as Record<string, unknown>) as unknown as StoredDefinition;
   } catch (error) {
@@ -35,18 +35,34 @@ export function assertTimely({ created, deadline, expires }: StoredDefinition, n
   if (at.expires < at.deadline) refuse(`expires ${expires} is before the deadline ${deadline}`);
 }
 
-/** What "identical" means when createTask is repeated: SHA-256 of the canonical form, so that the order of keys does not matter. */
-export function digestOf(definition: StoredDefinition): Buffer {
+/**
+ * What "identical" means when createTask is repeated: SHA-256 of the canonical form, so that the order of keys does not matter. Of a signed
+ * task it is that of what was signed, which the definition is part of: the signature itself may differ each time that it is made.
+ */
+export function digestOf(definition: StoredDefinition, payloadDigest?: string): Buffer {
+  if (payloadDigest !== undefined) return Buffer.from(payloadDigest, 'hex');
   return createHash('sha256').update(canonicalJson(definition)).digest();
 }
 
 const PRIORITY = ',"priority":"';
 
+interface Stored {
+  /** JSON. */
+  definition: string;
+  rank: number;
+  isSigned: boolean;
+}
+
 /**
- * A stored definition as it is shown: with the priority the task has now, and otherwise the text that was stored. The first
- * `,"priority":"` in it is the field: a quote within a text is escaped, and objects of the creator come later.
+ * A stored definition as it is shown: with the priority the task has now, and otherwise the text that was stored. What is signed is shown
+ * as it was signed, or nobody could verify it; its priority of now is in the status.
  */
-export function withRank(json: string, rank: number): StoredDefinition {
+export function shownDefinition({ definition, rank, isSigned }: Stored): StoredDefinition {
+  return isSigned ? rawJson(definition) : withRank(definition, rank);
+}
+
+/** The first `,"priority":"` is the field: a quote within a text is escaped, and objects of the creator come later. */
+function withRank(json: string, rank: number): StoredDefinition {
   const from = json.indexOf(PRIORITY) + PRIORITY.length;
   const shown = priorityOf(rank);
   if (json.startsWith(`${shown}"`, from)) return rawJson(json);

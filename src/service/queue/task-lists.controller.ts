@@ -76,7 +76,7 @@ export class TaskListsController {
     description: CREATE_TASKS,
     stability: 'experimental',
     response: CreateTasksResponse,
-    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
+    errors: ['InputValidationError', 'InputError', 'SignatureRefused', 'RequestConflict'],
   })
   createTasks(@CallerOf() caller: Caller, @Payload() request: CreateTasksRequest): Promise<CreateTasksResponse> {
     return this.creation.createTasks(request, caller);

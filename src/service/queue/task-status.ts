@@ -6,7 +6,7 @@ import type { TaskRun, TaskStatus } from './task.dto.js';
 /** The wire's status of a task; what a run has not got is absent, not null. Field by field, without spreads: 3 µs instead of 4. */
 export function statusOf(task: TaskRow): TaskStatus {
   const { provisionerId, workerType, taskQueueId } = taskQueueNames(task.taskQueueId);
-  return {
+  const status: TaskStatus = {
     taskId: task.taskId,
     provisionerId,
     workerType,
@@ -21,6 +21,8 @@ export function statusOf(task: TaskRow): TaskStatus {
     state: task.state,
     runs: runsOf(task),
   };
+  if (task.signature !== null) status.signature = task.signature;
+  return status;
 }
 
 function runsOf(task: TaskRow): TaskRun[] {
@@ -38,6 +40,7 @@ function runOf(run: TaskRow | PastRun): TaskRun {
   shown.scheduled = iso(run.scheduled ?? 0);
   if (run.started !== null) shown.started = iso(run.started);
   if (run.resolved !== null) shown.resolved = iso(run.resolved);
+  if (run.runSignature !== null) shown.signature = run.runSignature;
   return shown;
 }
 

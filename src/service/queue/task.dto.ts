@@ -1,9 +1,14 @@
 import { DEFAULTS } from '../../signatures/normal-form.js';
+import { SIGNATURE_POLICIES, type SignaturePolicy } from '../../signatures/signature-policy.js';
 import { PROJECT_ID, PROVISIONER_ID, SLUGID, TASK_QUEUE_ID, WORKER_PART, WORKER_TYPE } from '../http/identifiers.js';
 import { Integer, JsonObject, ListOf, Nested, NestedList, OneOf, Scopes, Text, TextMap, Timestamp } from '../http/shape.js';
 import { TaskQueueName } from '../http/task-queue-name.dto.js';
 import { PRIORITIES, type Priority } from './priority.js';
 import { REASONS_CREATED, REASONS_RESOLVED, RUN_STATES, TASK_STATES, WORKER_REASONS, type WorkerReason } from './run-state.js';
+import { SignatureRefusal, SignatureVerdict } from './signature.dto.js';
+
+/** Characters: longer ones are refused unread. */
+const MOST_SIGNATURE = 1024 * 1024;
 
 const SOURCE = { pattern: /^(https?:\/\/|ssh:\/\/|git@)/, description: 'a link that begins with http://, https://, ssh:// or git@' };
 
@@ -96,6 +101,9 @@ export class CreateTaskRequest {
 
   @JsonObject({ default: DEFAULTS.extra, description: 'Anything else' })
   extra!: Record<string, unknown>;
+
+  @Text({ optional: true, maxLength: MOST_SIGNATURE, description: 'A compact JWS over this definition, with every field filled in' })
+  signature?: string;
 }
 
 /** Where a task belongs. */
@@ -182,6 +190,9 @@ export class TaskRun {
 
   @Timestamp({ optional: true })
   resolved?: string;
+
+  @Nested(() => SignatureVerdict, { optional: true, description: 'What the worker found of the signature, if it looked' })
+  signature?: SignatureVerdict;
 }
 
 export class TaskStatus extends TaskPlace {
@@ -205,6 +216,9 @@ export class TaskStatus extends TaskPlace {
 
   @NestedList(() => TaskRun)
   runs!: TaskRun[];
+
+  @Nested(() => SignatureVerdict, { optional: true, description: 'What the queue found of the signature when the task was created' })
+  signature?: SignatureVerdict;
 }
 
 export class TaskStatusResponse {
@@ -260,8 +274,17 @@ export class TaskReclaim {
 }
 
 export class TaskClaim extends TaskReclaim {
-  @Nested(() => TaskDefinitionResponse)
+  @Nested(() => TaskDefinitionResponse, { description: 'A signed one is as it was signed, whatever the priority is now' })
   task!: TaskDefinitionResponse;
+
+  @Text({
+    optional: true,
+    description: 'The signature of the task: a compact JWS, to be verified by keys that the worker has from elsewhere',
+  })
+  signature?: string;
+
+  @OneOf(SIGNATURE_POLICIES, { optional: true, description: "How strict to be with it at least; absent: as the worker's own policy is" })
+  signaturePolicy?: SignaturePolicy;
 }
 
 export class ClaimWorkResponse {
@@ -272,6 +295,9 @@ export class ClaimWorkResponse {
 export class TaskExceptionRequest {
   @OneOf(WORKER_REASONS, { description: 'worker-shutdown and intermittent-task are retried' })
   reason!: WorkerReason;
+
+  @Nested(() => SignatureRefusal, { optional: true, description: 'With signature-missing and signature-invalid: what is wrong' })
+  signature?: SignatureRefusal;
 }
 
 export class PendingTasksResponse extends TaskQueueName {

@@ -11,8 +11,10 @@ import { CHANGE_PRIORITY_SCOPES, ControlTaskService, steeringScopes } from './co
 import { CreateTaskService } from './create-task.service.js';
 import { FindTask } from './find-task.service.js';
 import { PriorityRequest } from './lists.dto.js';
+import { TaskSignatureResponse } from './signature.dto.js';
 import { CreateTaskRequest, TaskDefinitionResponse, TaskStatusResponse } from './task.dto.js';
 import { CREATE_TASK_SCOPES } from './task-creation.js';
+import { TaskSignatures } from './task-signatures.service.js';
 import { statusOf } from './task-status.js';
 
 const TaskId = () => UrlParam('taskId', SLUGID);
@@ -27,6 +29,7 @@ export class TasksController {
     private readonly tasks: FindTask,
     private readonly creation: CreateTaskService,
     private readonly control: ControlTaskService,
+    private readonly signatures: TaskSignatures,
   ) {}
 
   @Get('task/:taskId')
@@ -43,13 +46,27 @@ export class TasksController {
     return { status: statusOf(await this.tasks.get(taskId)) };
   }
 
+  @Get('task/:taskId/signature')
+  @RequireScopes('queue:get-task:<taskId>')
+  @Operation({
+    summary: 'Get the signature under which a task was created',
+    description: 'To verify it anew, by keys of your own. A task that was created without one has none (404).',
+    stability: 'experimental',
+    response: TaskSignatureResponse,
+    errors: ['ResourceNotFound'],
+  })
+  getTaskSignature(@TaskId() taskId: string): Promise<TaskSignatureResponse> {
+    return this.signatures.of(taskId);
+  }
+
   @Put('task/:taskId')
   @RequireScopes(CREATE_TASK_SCOPES)
   @Operation({
     summary: 'Create a task',
-    description: 'The same definition under the same task id again answers 200 with the status.',
+    description: `The same definition under the same task id again answers 200 with the status. With a signature it is what was signed that must be
+the same. What is wrong with a signature is named by \`detail\` of the refusal; it must be of this task, and its definition in the form in which it is stored.`,
     response: TaskStatusResponse,
-    errors: ['InputValidationError', 'InputError', 'RequestConflict'],
+    errors: ['InputValidationError', 'InputError', 'SignatureRefused', 'RequestConflict'],
   })
   createTask(@CallerOf() caller: Caller, @TaskId() taskId: string, @Payload() request: CreateTaskRequest): Promise<TaskStatusResponse> {
     return this.creation.createTask(taskId, request, caller);

@@ -6,11 +6,12 @@ import { Sightings } from '../../fleet/sightings.js';
 import type { Caller } from '../../http/caller.js';
 import { Logger } from '../../http/logger.js';
 import { Quota } from '../../http/quota.js';
+import { SignaturePolicies } from '../../signatures/signature-policies.js';
 import type { ClaimedRow } from '../sql/claim-runs.js';
 import type { ClaimWorkRequest, ClaimWorkResponse, TaskClaim } from '../task.dto.js';
-import { withRank } from '../task-definition.js';
 import { ClaimDesk } from './claim-desk.js';
 import { LendCredentials } from './lend-credentials.js';
+import { taskClaim } from './task-claim.js';
 
 /**
  * Who waits costs 12 kB, connection included, and up to 30 kB with headers as long as they may be. Beyond that who asks is refused
@@ -26,6 +27,7 @@ export class ClaimWorkService {
     private readonly desk: ClaimDesk,
     private readonly credentials: LendCredentials,
     private readonly sightings: Sightings,
+    private readonly policies: SignaturePolicies,
     private readonly config: Config,
     private readonly log: Logger,
   ) {}
@@ -62,7 +64,7 @@ export class ClaimWorkService {
   }
 
   private async lend(row: ClaimedRow): Promise<TaskClaim> {
-    return { ...(await this.credentials.lend(row)), task: withRank(row.definition, row.rank) };
+    return taskClaim(await this.credentials.lend(row), row, this.policies.of(row.taskQueueId).policy);
   }
 }
 

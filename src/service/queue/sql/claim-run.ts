@@ -30,6 +30,7 @@ with claimed as (
 ), audited as (
   ${recordLent('$7')}
 )
-select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, ${GRANT_COLUMNS}
+select ${TASK_COLUMNS}, 1 as request, task_definition.definition::text as definition, task_definition.signature as jws,
+       ${GRANT_COLUMNS}
   from task join task_definition using (task_id)`,
 );

@@ -8,6 +8,8 @@ import { TASK_COLUMNS, type TaskRow } from './task-columns.js';
 export interface ClaimedRow extends TaskRow, GrantRow {
   /** As it was stored: JSON. */
   definition: string;
+  /** As it was created; null: it is not signed. */
+  jws: string | null;
 }
 
 export interface LeasedRow extends ClaimedRow {
@@ -70,8 +72,9 @@ with picked as materialized (
 ), audited as (
   ${recordLent('actor', 'task as lent')}
 )
-select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, ${FIRST_GRANT_COLUMNS},
+select ${TASK_COLUMNS}, (task.nth - 1)::integer as place, task_definition.definition::text as definition, task_definition.signature as jws,
+       ${FIRST_GRANT_COLUMNS},
        (select count(*) from picked)::integer as picked
-  from task, lateral (select definition, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
+  from task, lateral (select definition, signature, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by task.nth`,
 );

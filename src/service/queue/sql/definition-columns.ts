@@ -8,6 +8,7 @@ export interface Paged {
 export interface Defined extends Paged {
   /** As it was stored: JSON. */
   definition: string;
+  isSigned: boolean;
 }
 
 /**
@@ -48,11 +49,11 @@ export function pageOfDefinitions({
   pastRuns?: boolean;
 }): string {
   return pageBySize({
-    columns: `${columns}, task.definition::text as definition`,
+    columns: `${columns}, task.definition::text as definition, task.is_signed as "isSigned"`,
     candidates: `
-select candidate.*, stored.definition, stored.size${pastRuns ? ` + ${pastRunsSize('candidate')}` : ''} as bytes
+select candidate.*, stored.definition, stored.is_signed, stored.size${pastRuns ? ` + ${pastRunsSize('candidate')}` : ''} as bytes
   from (${candidates}) as candidate,
-       lateral (select definition, size from task_definition where task_definition.task_id = candidate.task_id limit 1) as stored`,
+       lateral (select definition, size, signature is not null as is_signed from task_definition where task_definition.task_id = candidate.task_id limit 1) as stored`,
     ...rest,
   });
 }

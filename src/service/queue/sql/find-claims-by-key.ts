@@ -30,8 +30,9 @@ with task as materialized (
 ), audited as (
   ${recordLent('actor')}
 )
-select ${TASK_COLUMNS}, (task.nth - 1)::integer as asked, task_definition.definition::text as definition, ${GRANT_COLUMNS}
+select ${TASK_COLUMNS}, (task.nth - 1)::integer as asked, task_definition.definition::text as definition, task_definition.signature as jws,
+       ${GRANT_COLUMNS}
   from task,
-       lateral (select definition, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
+       lateral (select definition, signature, ${CREATION} from task_definition where task_definition.task_id = task.task_id limit 1) as task_definition
  order by task.nth, task.rank, task.scheduled, task.task_id`,
 );

@@ -1,10 +1,11 @@
 import { statement } from '../../postgres/sql.js';
 
 /** $1 task_id. The priority is the task's own: it may have changed since creation. */
-export const findDefinition = statement<{ definition: string; digest: Buffer; rank: number }>(
+export const findDefinition = statement<{ definition: string; digest: Buffer; rank: number; isSigned: boolean }>(
   'find-definition',
   `
-select task_definition.definition::text as definition, task_definition.digest, task.rank
+select task_definition.definition::text as definition, task_definition.digest, task.rank,
+       task_definition.signature is not null as "isSigned"
   from task_definition join task using (task_id)
  where task_definition.task_id = $1`,
 );

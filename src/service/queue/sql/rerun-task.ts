@@ -16,15 +16,16 @@ with ended as materialized (
      for update of task
 ), archived as (
   insert into past_run (task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until,
-                        resolved, reason_resolved)
-  select task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved
+                        resolved, reason_resolved, run_signature)
+  select task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until, resolved, reason_resolved,
+         run_signature
     from ended
    where run_id is not null
 ), task as (
   update task
      set state = 'pending', run_id = coalesce(task.run_id, -1) + 1, reason_created = 'rerun', scheduled = now(),
          retries_left = least(ended.retries, 48 - coalesce(task.run_id, -1)),
-         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
+         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null, run_signature = null,
          resolved = null, reason_resolved = null, due = task.deadline + make_interval(secs => $2)
     from ended
    where task.task_id = ended.task_id

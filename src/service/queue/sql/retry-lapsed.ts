@@ -17,13 +17,13 @@ with lapsed as materialized (
      for update skip locked
 ), archived as (
   insert into past_run (task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until,
-                        resolved, reason_resolved)
-  select task_id, run_id, 'exception', reason_created, scheduled, started, worker_group, worker_id, taken_until, now(), 'claim-expired'
+                        resolved, reason_resolved, run_signature)
+  select task_id, run_id, 'exception', reason_created, scheduled, started, worker_group, worker_id, taken_until, now(), 'claim-expired', run_signature
     from lapsed
 ), task as (
   update task
      set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = 'retry', scheduled = now(),
-         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null,
+         started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null, run_signature = null,
          due = task.deadline + make_interval(secs => $1)
     from lapsed
    where task.task_id = lapsed.task_id

@@ -1,4 +1,5 @@
 import type { RunState, TaskState } from '../run-state.js';
+import type { SignatureVerdict } from '../signature.dto.js';
 
 /** A row of `task` as every statement answers it. Times are Dates; what a run has not got yet is null. */
 export interface TaskRow {
@@ -26,6 +27,10 @@ export interface TaskRow {
   lapsed: boolean | null;
   resolved: Date | null;
   reasonResolved: string | null;
+  /** What the queue found of the signature when the task was created. */
+  signature: SignatureVerdict | null;
+  /** What the worker found. */
+  runSignature: SignatureVerdict | null;
   pastRuns: PastRun[] | null;
 }
 
@@ -41,6 +46,7 @@ export interface PastRun {
   takenUntil: string | null;
   resolved: string;
   reasonResolved: string;
+  runSignature: SignatureVerdict | null;
 }
 
 /** The one list of columns, for a relation called `task`. Only a task that was retried or rerun pays for its past runs. */
@@ -51,10 +57,11 @@ export const TASK_COLUMNS = `
        task.state, task.run_id as "runId", task.reason_created as "reasonCreated", task.scheduled, task.started,
        task.worker_group as "workerGroup", task.worker_id as "workerId", task.taken_until as "takenUntil",
        task.taken_until <= now() as lapsed, task.resolved, task.reason_resolved as "reasonResolved",
+       task.signature, task.run_signature as "runSignature",
        case when task.run_id > 0 then (
          select json_agg(json_build_object(
                   'runId', past_run.run_id, 'state', past_run.state, 'reasonCreated', past_run.reason_created,
                   'scheduled', past_run.scheduled, 'started', past_run.started, 'workerGroup', past_run.worker_group,
                   'workerId', past_run.worker_id, 'takenUntil', past_run.taken_until, 'resolved', past_run.resolved,
-                  'reasonResolved', past_run.reason_resolved) order by past_run.run_id)
+                  'reasonResolved', past_run.reason_resolved, 'runSignature', past_run.run_signature) order by past_run.run_id)
            from past_run where past_run.task_id = task.task_id and past_run.run_id < task.run_id) end as "pastRuns"`;

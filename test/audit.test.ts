@@ -6,7 +6,9 @@ import { Sealer } from '../src/service/audit/sealer.js';
 import { ClientsService } from '../src/service/auth/clients.service.js';
 import { AUDIT_KINDS } from '../src/service/postgres/audit-log.js';
 import { EVENT_HORIZON } from '../src/service/postgres/outbox.js';
+import { policyPath } from './operations/world.js';
 import { Api, type Credentials, definition, slugid } from './support/api.js';
+import { keySetOf } from './support/key-sets.js';
 import { claimsOf, exchange, Prover, postForm, TYPE, tokenOf } from './support/task-tokens.js';
 import { ok, refused, Tasks, untilDone, WORKER } from './support/tasks.js';
 import { MASTER_KEY, startTestService, type TestService } from './support/test-service.js';
@@ -556,6 +558,57 @@ it('scopes that a run loses are told', async () => {
   ]);
 });
 
+describe('signature policies', () => {
+  const ofQueue = (taskQueueId: string) => written(`detail->>'taskQueueId' = $1 and kind = 'signature-policy-set'`, taskQueueId);
+
+  it('are set by somebody, with whose signatures are believed', async () => {
+    const taskQueueId = queue();
+    const admin = await test.client('queue:set-signature-policy:*');
+    const put = (body: object) => admin.put(policyPath(taskQueueId), body);
+    const keySet = keySetOf(4, { kid: 'one' }, { kid: 'two' });
+    await ok(put({ policy: 'warn' }));
+    const { keySetDigest } = await ok(put({ policy: 'require', keySet }));
+    await ok(put({ policy: 'off' }));
+    const by = { kind: 'signature-policy-set', actor: admin.credentials?.clientId, taskId: null, runId: null };
+    const keys = { keySetVersion: 4, keySetDigest, kids: ['one', 'two'] };
+    const expected = [
+      { ...by, detail: { taskQueueId, former: 'off', policy: 'warn' } },
+      { ...by, detail: { taskQueueId, former: 'warn', policy: 'require', ...keys } },
+      { ...by, detail: { taskQueueId, former: 'require', policy: 'off', ...keys } },
+    ];
+    expect(await ofQueue(taskQueueId)).toEqual(expected);
+    await ok(put({ policy: 'off', keySet })); // as it is
+    await refused(put({ policy: 'require', keySet: keySetOf(3, {}) }), 409);
+    await refused(put({ policy: 'require', keySet: { ...keySet, version: 5, expires: 1 } }), 400);
+    expect(await ofQueue(taskQueueId)).toEqual(expected);
+    expect(await ofQueue(queue())).toEqual([]);
+  });
+
+  it('are told by the number of keys where their names would be long', async () => {
+    const taskQueueId = queue();
+    const keySet = keySetOf(1, ...Array.from({ length: 40 }, (_, n) => ({ kid: `${n}-`.padEnd(128, 'x') })));
+    await ok(test.root.put(policyPath(taskQueueId), { policy: 'warn', keySet }));
+    const [entry] = await ofQueue(taskQueueId);
+    expect(entry?.detail).toMatchObject({ keySetVersion: 1, kidsCount: 40 });
+    expect(entry?.detail).not.toHaveProperty('kids');
+  });
+
+  it('a run that sets one is named', async () => {
+    const taskQueueId = queue();
+    const taskId = await tasks.create({ scopes: [`queue:set-signature-policy:${taskQueueId}`] });
+    const { credentials } = await ok(tasks.claimTask(taskId));
+    await ok(test.root.as(kept(credentials)).put(policyPath(taskQueueId), { policy: 'warn' }));
+    expect(await ofQueue(taskQueueId)).toMatchObject([{ actor: credentials.clientId, taskId, runId: 0 }]);
+  });
+
+  it('change only together with their entry', async () => {
+    const taskQueueId = queue();
+    const body = { policy: 'require', keySet: keySetOf(1, {}) };
+    await atCommitRefused('audit_entry', () => refused(test.root.put(policyPath(taskQueueId), body), 500));
+    expect((await ok(test.root.get(policyPath(taskQueueId)))).policy).toBe('off');
+  });
+});
+
 it('each kind was seen', () => {
   expect([...seen].sort()).toEqual([...AUDIT_KINDS].sort());
 });
@@ -565,5 +618,5 @@ it('no secret is in it', async () => {
   expect(secrets.length).toBeGreaterThan(20);
   expect(rows[0].all.length).toBeGreaterThan(5_000);
   for (const secret of secrets) expect(rows[0].all.includes(secret)).toBe(false);
-  expect(rows[0].all).not.toMatch(/hawk id=|accessToken|certificate|signature|mac="/i);
+  expect(rows[0].all).not.toMatch(/hawk id=|accessToken|certificate|signature(?!-policy)|mac="/i);
 });

@@ -6,6 +6,7 @@ export const soon = (ms = 3_600_000) => new Date(Date.now() + ms).toISOString();
 export const PAST = '2020-01-01T00:00:00.000Z';
 export const SCHEDULER = 'sched';
 export const PROJECT = 'project';
+export const AUDIENCE = 'operations';
 
 export interface WorkerParams {
   provisionerId: string;
@@ -18,6 +19,8 @@ export const workerScope = (worker: WorkerParams) =>
   `${worker.provisionerId}/${worker.workerType}/${worker.workerGroup}/${worker.workerId}`;
 export const workerPath = ({ provisionerId, workerType, workerGroup, workerId }: WorkerParams) =>
   `/queue/v1/provisioners/${provisionerId}/worker-types/${workerType}/workers/${workerGroup}/${workerId}`;
+
+export const policyPath = (taskQueueId: string) => `/queue/v1/task-queues/${encodeURIComponent(taskQueueId)}/signature-policy`;
 
 let names = 0;
 

@@ -9,7 +9,7 @@ const SECONDS = [0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10];
 /** Gauges that are called …_total, which Prometheus's own check refuses, and those they count up; nobody asks for them. */
 const MISNAMED = /^nodejs_active_/;
 
-/** What a process knows of itself. Labels are names of ours, and few: never a task, a queue or a client. */
+/** What a process knows of itself. Labels are names of ours, and few: never a task or a client, and only queues that an administrator named. */
 export class ProcessMetrics {
   readonly registry = new Registry();
   private readonly registers = [this.registry];

@@ -29,6 +29,7 @@ export const AUDIT_KINDS = [
   'key-rotated',
   'key-compromised',
   'scopes-reduced',
+  'signature-policy-set',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 

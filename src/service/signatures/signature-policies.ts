@@ -59,11 +59,6 @@ export class SignaturePolicies implements OnApplicationBootstrap, OnModuleDestro
     this.copy.stop();
   }
 
-  /** Whether the copy in memory was checked in the last 5 s: what asks without waiting looks at this first. */
-  get isFresh(): boolean {
-    return this.copy.isFresh;
-  }
-
   /** Resolves at once while the copy in memory was checked in the last 5 s; otherwise checks it, or rejects. */
   fresh(): Promise<void> {
     return this.copy.fresh();

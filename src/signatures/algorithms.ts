@@ -1,5 +1,6 @@
 import { constants, createHash, createPublicKey, type JsonWebKeyInput, type KeyObject, sign, verify } from 'node:crypto';
 import { canonicalJson } from './canonical-json.js';
+import { pointProblem } from './ed25519-point.js';
 
 interface Algorithm {
   kty: 'OKP' | 'EC' | 'RSA';
@@ -53,15 +54,20 @@ export function publicKeyOf(alg: VerifyingAlg, jwk: Record<string, unknown>): Pu
   const bytes = members.map((member) => bytesOf(jwk[member], member));
   if (memberBytes !== undefined && bytes.some(({ length }) => length !== memberBytes))
     throw new TypeError(`${members.join(' and ')} must have ${memberBytes} bytes`);
-  if (alg === 'PS512') assertRsa(bytes);
+  const problem = alg === 'EdDSA' ? pointProblem(bytes[0]!) : undefined;
+  if (problem !== undefined) throw new TypeError(problem);
   const made = Object.fromEntries(['kty', ...(crv ? ['crv'] : []), ...members].map((name) => [name, jwk[name]]));
   const thumbprint = createHash('sha256').update(canonicalJson(made)).digest('base64url');
-  return { alg, key: imported(made), thumbprint };
+  const key = imported(made);
+  if (alg === 'PS512') assertRsa(bytes, key);
+  return { alg, key, thumbprint };
 }
 
-function assertRsa([modulus, exponent]: Buffer[]): void {
-  const bits = modulus!.length * 8 - Math.clz32(modulus![0]!) + 24;
+/** With zeros in front a short modulus looks long, and one key has two thumbprints (RFC 7518, 6.3.1.1). */
+function assertRsa([modulus, exponent]: Buffer[], { asymmetricKeyDetails }: KeyObject): void {
+  const bits = asymmetricKeyDetails?.modulusLength ?? 0;
   if (bits < RSA_BITS.least || bits > RSA_BITS.most) throw new TypeError(`an RSA key has ${RSA_BITS.least} to ${RSA_BITS.most} bits`);
+  if (modulus![0] === 0) throw new TypeError('n begins with a byte that is zero; leave it out');
   if (exponent!.toString('hex') !== '010001') throw new TypeError('the exponent of an RSA key is AQAB');
 }
 

@@ -14,6 +14,15 @@ const TWO: Fields = generateKey('ES256', { kid: 'two' }).publicJwk;
 const rsa = (modulusLength: number, publicExponent = 0x10001) =>
   generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey.export({ format: 'jwk' });
 
+/** With a zero byte, or more, in front of a member: the same number, in another spelling. */
+const padded = (jwk: Fields, name: string, bytes = 1): Fields => ({
+  ...jwk,
+  [name]: Buffer.concat([Buffer.alloc(bytes), Buffer.from(String(jwk[name]), 'base64url')]).toString('base64url'),
+});
+
+/** 2^4096 + 1: of 4097 bits, and nobody need wait for it. */
+const LARGE: Fields = { kty: 'RSA', e: 'AQAB', n: Buffer.from(`01${'00'.repeat(511)}01`, 'hex').toString('base64url') };
+
 const textOf = (keys: unknown, more: Fields = {}) => JSON.stringify({ version: 1, keys, ...more });
 
 function refusalOf(text: string): string {
@@ -81,6 +90,7 @@ describe('a key set', () => {
     ['a kid that is a number', [{ ...ONE, kid: 1 }], /key no\. 1 has a kid that/],
     ['use enc', [{ ...ONE, use: 'enc' }], /key one is not for signatures/],
     ['key_ops sign', [{ ...ONE, key_ops: ['sign', 'verify'] }], /key one is not for verifying/],
+    ['key_ops in another list', [{ ...ONE, key_ops: [['verify']] }], /key one is not for verifying/],
     ['no keys', [], /list of 1 to 1000/],
     ['no list', ONE, /list of 1 to 1000/],
     ['too many', Array.from({ length: 1001 }, () => ONE), /list of 1 to 1000/],
@@ -101,6 +111,16 @@ describe('a key set', () => {
     ['x in another spelling', [{ ...ONE, x: `${ONE.x}=` }], /key one is no key: x is missing, or not base64url/],
     ['no point of the curve', [point], /key two is no key: no such point/],
     ['RSA with 1024 bits', [{ ...rsa(1024), kid: 'one', alg: 'PS512' }], /key one is no key: an RSA key has 2048 to 4096 bits/],
+    ['RSA with 2047 bits', [{ ...rsa(2047), kid: 'one', alg: 'PS512' }], /key one is no key: an RSA key has 2048/],
+    ['RSA with 4097 bits', [{ ...LARGE, kid: 'one', alg: 'PS512' }], /key one is no key: an RSA key has 2048/],
+    ['RSA with few bits and zeros', [{ ...padded(rsa(1056), 'n', 125), kid: 'one', alg: 'PS512' }], /key one is no key: an RSA key has/],
+    [
+      'a zero byte before n',
+      [{ ...padded(rsa(2048), 'n'), kid: 'one', alg: 'PS512' }],
+      /key one is no key: n begins with a byte that is zero/,
+    ],
+    ['a zero byte before e', [{ ...padded(rsa(2048), 'e'), kid: 'one', alg: 'PS512' }], /key one is no key: the exponent/],
+    ['a zero byte before x', [padded(TWO, 'x')], /key two is no key: x and y must have 32 bytes/],
     ['RSA with exponent 3', [{ ...rsa(2048, 3), kid: 'one', alg: 'PS512' }], /key one is no key: the exponent/],
     ['a misspelt limit', [{ ...ONE, taskQueue: ['builds/*'] }], /key one has a member "taskQueue", which means nothing/],
     ['certificates', [{ ...ONE, x5c: [] }], /key one has a member "x5c"/],
@@ -149,6 +169,14 @@ describe('a key set', () => {
     for (const secret of secrets) expect(told).not.toContain(secret);
     expect(refusalOf(JSON.stringify(PAIR.privateJwk).slice(0, -1))).not.toContain(String(PAIR.privateJwk.d));
   });
+
+  it.each(['kty', 'crv', 'x', 'kid', 'alg', 'use', 'key_ops', 'owner', 'nbf', 'revoked', 'taskQueues', 'other'])(
+    '(45) with a %s of 100 000 levels is refused by a typed error',
+    (name) => {
+      const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+      expect(refusalOf(textOf([{ ...ONE, [name]: 'DEEP' }]).replace('"DEEP"', deep))).toMatch(/^The key set is refused: key /);
+    },
+  );
 
   it('(45) of whatever kind is read, or refused by a typed error', () => {
     const key = fc.oneof(

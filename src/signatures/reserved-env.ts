@@ -1,15 +1,21 @@
 import { SignatureError } from './signature-error.js';
 
+/** What the worker tells a run. */
+const OF_THE_WORKER = /^((TASK|TASKCLUSTER|LEASEHOLD)_.*|RUN_ID)$/;
+export const isOfTheWorker = (name: string) => OF_THE_WORKER.test(name);
+
 /**
- * What is not a task's to set, whoever signed it. The worker's programs run in the environment of a task, too, and these would put code
- * into each of them, or speak to it in the worker's name. In capitals or not: there are systems that do not see the difference.
+ * What is not a task's to set, whoever signed it: what is made to put code into programs that did not ask for it, for the worker's programs
+ * run in the environment of a task, too; and what speaks in the worker's name. In capitals or not: there are systems that do not see the
+ * difference. All else is the creator's, as the command is: where programs look (PATH, PYTHONPATH, NODE_PATH), what one does in its own
+ * work (GIT_SSH_COMMAND), what is heeded only where somebody types (PYTHONSTARTUP; ENV, which many builds set and mean something else by).
  */
 const RESERVED = [
   /^(LD|DYLD)_/, // libraries that are loaded into any program
   /^(GLIBC_TUNABLES|GCONV_PATH|LOCPATH|OPENSSL_CONF|OPENSSL_MODULES)$/, // and what makes libraries load others
-  /^(BASH_ENV|ENV|SHELLOPTS|BASHOPTS|PS4|BASH_FUNC_.*)$/, // what a shell runs before its script
-  /^(NODE_OPTIONS|PYTHONSTARTUP|PERL5OPT|PERL5DB|RUBYOPT|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS)$/, // the same of interpreters
-  /^((TASK|TASKCLUSTER|LEASEHOLD)_.*|RUN_ID)$/, // what the worker tells a run
+  /^(BASH_ENV|SHELLOPTS|BASHOPTS|PS4|BASH_FUNC_.*)$/, // what a shell runs before its script
+  /^(NODE_OPTIONS|PERL5OPT|PERL5DB|RUBYOPT|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|DOTNET_STARTUP_HOOKS)$/, // an interpreter
+  OF_THE_WORKER,
 ];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_.()%-]*$/;

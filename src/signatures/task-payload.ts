@@ -41,7 +41,10 @@ const MEMBERS: Record<keyof TaskPayload, { is: (value: unknown) => boolean; want
   _type: { is: (value) => value === PAYLOAD_TYPE, wanted: PAYLOAD_TYPE },
   aud: { is: isText, wanted: 'a text, the name of a deployment' },
   taskId: { is: (value) => /^[A-Za-z0-9_-]{22}$/.test(String(value)) && isText(value), wanted: 'the id of a task: 22 characters' },
-  taskQueueId: { is: (value) => /^[^/]+\/[^/]+$/.test(String(value)) && isText(value), wanted: '<provisionerId>/<workerType>' },
+  taskQueueId: {
+    is: (value) => /^[^/\p{Cc}]+\/[^/\p{Cc}]+$/u.test(String(value)) && isText(value),
+    wanted: '<provisionerId>/<workerType>',
+  },
   iat: { is: isInstant, wanted: 'a time in unix seconds' },
   exp: { is: isInstant, wanted: 'a time in unix seconds' },
   maxRuns: { is: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MOST_RUNS, wanted: `1 to ${MOST_RUNS}` },

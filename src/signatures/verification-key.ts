@@ -58,7 +58,7 @@ function keyProblems(jwk: Record<string, unknown>): string[] {
   else if (alg === 'Ed25519') problems.push('has alg Ed25519; here that is called EdDSA');
   else if (!isVerifyingAlg(alg)) problems.push(`has an alg that is not one of ${VERIFYING_ALGS.join(', ')}`);
   if (use !== undefined && use !== 'sig') problems.push('is not for signatures (use is not sig)');
-  if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.join() === 'verify'))
+  if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.length === 1 && key_ops[0] === 'verify'))
     problems.push('is not for verifying (key_ops is not ["verify"])');
   if (owner !== undefined && (typeof owner !== 'string' || owner.length > 256 || !owner.isWellFormed()))
     problems.push('has an owner that is no text of up to 256 characters');

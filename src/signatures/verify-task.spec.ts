@@ -9,7 +9,7 @@ import { signTask } from './sign-task.js';
 import { SignatureError } from './signature-error.js';
 import { signerOf } from './signer.js';
 import type { SigningContext } from './task-payload.js';
-import { type Expectation, inspectTask, verifyTask } from './verify-task.js';
+import { assertUnchanged, type Expectation, inspectTask, verifyTask } from './verify-task.js';
 
 const NOW = 1_800_000_000;
 const TYP = 'leasehold-task+jws';
@@ -563,6 +563,35 @@ describe('the key', () => {
   });
 });
 
+describe('a key set that is replaced', () => {
+  const next = readKeySet(JSON.stringify({ version: 2, keys: [{ ...KEY.publicJwk, revoked: true }] }));
+
+  it('(51) counts from the next verification on', () => {
+    const believed = { keySet: KEYS };
+    expect(verifyTask(GOOD, EXPECTED, believed.keySet).kid).toBe('creator');
+    believed.keySet = next;
+    expect(codeOf(GOOD, {}, believed.keySet)).toBe('signature-key-not-valid');
+  });
+
+  /* A verification awaits nothing, and is given the set, not where it is. So only what it reads itself could replace that meanwhile. */
+  it('(51) in the middle of a verification does not count for that one', () => {
+    const believed = { keySet: KEYS };
+    const replaceThen = <T>(value: T): T => {
+      believed.keySet = next;
+      return value;
+    };
+    const expectation = {
+      ...EXPECTED,
+      get audience() {
+        return replaceThen(audience);
+      },
+    };
+    expect(verifyTask(GOOD, expectation, believed.keySet, DEFINITION).kid).toBe('creator');
+    expect(believed.keySet).toBe(next);
+    expect(codeOf(GOOD, {}, believed.keySet)).toBe('signature-key-not-valid');
+  });
+});
+
 describe('(6) whatever comes', () => {
   it('texts of any kind are refused by a typed error', () => {
     const texts = fc.oneof(
@@ -614,6 +643,49 @@ describe('(6) whatever comes', () => {
       { numRuns: 300 },
     );
   });
+});
+
+describe('what anybody could send', () => {
+  it('is refused, and read no further, beyond 50 000 values', async () => {
+    const full = (count: number) => ({ ...DEFINITION, payload: { list: Array(count).fill(0) } });
+    const others = 60; // of the payload and the definition
+    await expect(signed(full(50_000))).rejects.toMatchObject({ code: 'signature-payload-invalid' });
+    expect(verify(await signed(full(50_000 - others))).kid).toBe('creator');
+    expect(codeOf(jwsOf(full(380_000)))).toBe('signature-invalid'); // not even read, without a good key
+    expect(refusal(() => inspectTask(jwsOf(full(380_000)), EXPECTED)).detail).toMatch(/more than 50000 values; let the task download/);
+  });
+
+  it('ends no line of a log: names are quoted', async () => {
+    const name = 'x\n\u001b[2Kall is well';
+    const copy = { ...DEFINITION, [name]: 1 };
+    const jws = await signed();
+    for (const { message } of [refusal(() => verify(jws, {}, KEYS, copy)), refusal(() => inspectTask(jws, EXPECTED, copy))]) {
+      expect(message).toContain('"x\\n\\u001b[2Kall is well"');
+      expect(message).not.toMatch(/\p{Cc}/u);
+    }
+    const queue = JSON.stringify({ ...PAYLOAD, taskQueueId: 'a\nb/c' });
+    expect(refusal(() => inspectTask(jwsOfText(queue), EXPECTED)).message).not.toContain('\n');
+    expect(
+      refusal(() => inspectTask(jwsOfText(JSON.stringify({ ...PAYLOAD, definition: { [name]: '\ud800' } })), EXPECTED)).message,
+    ).not.toContain('\n');
+  });
+
+  it('(57) is compared with the copy, whoever signed it, and for whatever', async () => {
+    const stranger = generateKey('EdDSA', { kid: 'creator' });
+    const other = { audience: 'https://other.example.com', iat: 1, exp: 2, maxRuns: 1, taskQueueId: 'builds/linux' };
+    for (const jws of [await signed(), await signed(DEFINITION, {}, stranger), await signed(DEFINITION, other)]) {
+      expect(refusal(() => assertUnchanged(jws, { ...DEFINITION, retries: 3 })).code).toBe('definition-mismatch');
+      assertUnchanged(jws, structuredClone(DEFINITION));
+    }
+    for (const unread of ['', 'a.b.c', jwsOfText('{}')]) assertUnchanged(unread, {});
+  });
+
+  /** By nobody's key. */
+  function jwsOfText(payload: string): string {
+    const part = (text: string) => Buffer.from(text).toString('base64url');
+    return `${part(canonicalJson({ alg: 'EdDSA', kid: 'creator', typ: TYP }))}.${part(payload)}.${Buffer.alloc(64).toString('base64url')}`;
+  }
+  const jwsOf = (definition: Fields) => jwsOfText(canonicalJson({ ...PAYLOAD, definition }));
 });
 
 describe('a look at a signature without keys', () => {

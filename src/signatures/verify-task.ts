@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type VerifyingAlg, verifiesBytes } from './algorithms.js';
 import { canonicalJson } from './canonical-json.js';
 import { type CompactJws, readCompactJws } from './compact-jws.js';
-import { deepFrozen } from './json-value.js';
+import { deepFrozen, shownName } from './json-value.js';
 import type { KeySet } from './key-set.js';
 import { SignatureError } from './signature-error.js';
 import { type Definition, payloadProblem, type TaskPayload } from './task-payload.js';
@@ -63,19 +63,31 @@ export function inspectTask(jws: string | undefined, expectation: Expectation, q
 }
 
 function checked<T>(jws: string | undefined, expectation: Expectation, check: (parts: CompactJws) => T): T {
-  let parts: CompactJws | undefined;
   try {
     assertSane(expectation);
     if (jws === undefined || jws === null || jws === '') throw new SignatureError('signature-missing', 'The task is not signed');
     if (typeof jws !== 'string') throw new SignatureError('signature-malformed', 'The signature is malformed: it is no text');
-    parts = readCompactJws(jws);
-    return check(parts);
+    const parts = readCompactJws(jws);
+    return withClaims(parts, () => check(parts));
   } catch (cause) {
-    const failed = 'The signature could not be checked; it is neither good nor bad';
-    const error = cause instanceof SignatureError ? cause : new SignatureError('signature-check-error', failed, { cause });
-    if (parts) error.claimed = { kid: parts.kid, payloadDigest: digestOf(parts.payload) };
+    throw typed(cause);
+  }
+}
+
+/** Whatever is wrong, it is told whose signature that was, by its own word. */
+function withClaims<T>({ kid, payload }: CompactJws, check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    const error = typed(cause);
+    error.claimed = { kid, payloadDigest: digestOf(payload) };
     throw error;
   }
+}
+
+function typed(cause: unknown): SignatureError {
+  if (cause instanceof SignatureError) return cause;
+  return new SignatureError('signature-check-error', 'The signature could not be checked; it is neither good nor bad', { cause });
 }
 
 function vouchedBy({ alg, kid, signed, signature }: CompactJws, keySet: KeySet | undefined, expectation: Expectation): VerificationKey {
@@ -91,10 +103,10 @@ function taskIn(
   expectation: Expectation,
   queuesCopy: unknown,
 ): Omit<VerifiedTask, 'thumbprint'> {
-  const task = readPayload(payload);
+  const [task, text] = readPayload(payload);
   assertContext(task, expectation);
   assertTimely(task, { kid, nbf }, expectation);
-  if (queuesCopy !== undefined) assertSame(task.definition, queuesCopy);
+  if (queuesCopy !== undefined) assertSame(task, text, queuesCopy);
   const { definition, iat, exp, maxRuns } = task;
   return { definition, kid, alg, payloadDigest: digestOf(payload), iat, exp, maxRuns };
 }
@@ -125,7 +137,7 @@ function keyOf(keySet: KeySet | undefined, kid: string, { now, skew, taskQueueId
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Only its canonical text is taken: of that there is one, so no two parsers can read two things in it. */
-function readPayload(bytes: Buffer): TaskPayload {
+function readPayload(bytes: Buffer): [task: TaskPayload, text: string] {
   const refuse = (what: string) => new SignatureError('signature-payload-invalid', `What was signed is not a task: ${what}`);
   let text: string;
   let value: TaskPayload;
@@ -138,14 +150,15 @@ function readPayload(bytes: Buffer): TaskPayload {
   const problem = payloadProblem(value);
   if (problem !== undefined) throw refuse(problem);
   if (canonicalJson(value) !== text) throw refuse('it is not in its canonical form (RFC 8785)');
-  return value;
+  return [value, text];
 }
 
 function assertContext({ aud, taskId, taskQueueId, maxRuns }: TaskPayload, expected: Expectation): void {
   const refuse = (what: string) => new SignatureError('signature-context-mismatch', `The task was signed for ${what}`);
   if (aud !== expected.audience) throw refuse(`another deployment, ${JSON.stringify(aud)}, not ${JSON.stringify(expected.audience)}`);
   if (taskId !== expected.taskId) throw refuse(`another taskId, ${taskId}, not ${expected.taskId}`);
-  if (taskQueueId !== expected.taskQueueId) throw refuse(`another task queue, ${taskQueueId}, not ${expected.taskQueueId}`);
+  if (taskQueueId !== expected.taskQueueId)
+    throw refuse(`another task queue, ${JSON.stringify(taskQueueId)}, not ${JSON.stringify(expected.taskQueueId)}`);
   if (expected.runId >= maxRuns) throw refuse(`${maxRuns} runs, and this would be run ${expected.runId}, counted from 0`);
 }
 
@@ -161,13 +174,31 @@ function assertTimely(
   if (iat + skew < nbf) throw new SignatureError('signature-key-not-valid', `The task was signed before key ${kid} was valid`);
 }
 
-/** The queue, or who controls it, has changed what was signed, if this throws. It tells which members, not what they say. */
-function assertSame(definition: Definition, copy: unknown): void {
-  if (textOf(copy) === canonicalJson(definition)) return;
+/**
+ * Whoever signed it, and for whatever: throws SignatureError definition-mismatch if the queue's copy is not what was signed, and nothing where
+ * nobody can tell.
+ */
+export function assertUnchanged(jws: string, queuesCopy: unknown): void {
+  try {
+    const parts = readCompactJws(jws);
+    withClaims(parts, () => assertSame(...readPayload(parts.payload), queuesCopy));
+  } catch (error) {
+    if (error instanceof SignatureError && error.code === 'definition-mismatch') throw error;
+  }
+}
+
+/**
+ * The queue, or who controls it, has changed what was signed, if this throws. It tells which members, not what they say. `text` is the
+ * canonical one of the task: with the copy in its place it must be the same.
+ */
+function assertSame(task: TaskPayload, text: string, copy: unknown): void {
+  const { definition } = task;
+  if (textOf({ ...task, definition: copy }) === text) return;
   const other = typeof copy === 'object' && copy !== null ? (copy as Definition) : {};
   const names = [...new Set([...Object.keys(definition), ...Object.keys(other)])];
   const differing = names.filter((name) => textOf(definition[name]) !== textOf(other[name])).sort();
-  const where = differing.length > 10 ? [...differing.slice(0, 10), '…'] : differing;
+  const shown = differing.slice(0, 10).map(shownName);
+  const where = differing.length > 10 ? [...shown, '…'] : shown;
   throw new SignatureError(
     'definition-mismatch',
     `The queue's copy is not what was signed; it differs in ${where.join(', ') || 'all of it'}`,

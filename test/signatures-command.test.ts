@@ -1,8 +1,22 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { compactVerify, importJWK } from 'jose';
+import { normalForm } from '../src/signatures/normal-form.js';
 
 /* The command as people and scripts run it. No service is there, and none is needed. */
 
@@ -51,9 +65,15 @@ const DEFINITION = {
   taskQueueId: 'builds/linux',
   scopes: ['secrets:get:build'],
   retries: 2,
+  created: hour(0),
   deadline: hour(24),
   payload: { command: ['make', 'all'], env: { FOO: 'hunter2' } },
+  metadata: { name: 'build', description: '', owner: 'o@example.com', source: 'https://example.com' },
 };
+/** No worker runs it, whoever signed it. */
+const RESERVED = { ...DEFINITION, payload: { command: ['make'], env: { LD_PRELOAD: '/tmp/hunter2.so' } } };
+/** What the queue shows of it. */
+const SHOWN = normalForm(TASK, DEFINITION);
 
 const SIGN = `--key creator.key.json --audience ${AUDIENCE} --task-id ${TASK}`;
 const FOR = `--audience ${AUDIENCE} --task-id ${TASK} --task-queue builds/linux`;
@@ -65,6 +85,7 @@ beforeAll(async () => {
     err: '',
   });
   put('task.json', DEFINITION);
+  put('shown.json', SHOWN);
   put('good.jws', (await signatures(`sign task.json ${SIGN}`)).out);
 });
 
@@ -129,13 +150,13 @@ describe('sign', () => {
     const { payload, protectedHeader } = await compactVerify(jws, await importJWK(jsonOf('creator.jwks.json').keys[0], 'EdDSA'));
     expect(protectedHeader).toEqual({ alg: 'EdDSA', kid: 'creator', typ: 'leasehold-task+jws' });
     const task = JSON.parse(Buffer.from(payload).toString());
-    expect(task).toMatchObject({ aud: AUDIENCE, taskId: TASK, taskQueueId: 'builds/linux', maxRuns: 3, definition: DEFINITION });
+    expect(task).toMatchObject({ aud: AUDIENCE, taskId: TASK, taskQueueId: 'builds/linux', maxRuns: 3, definition: SHOWN });
     expect(task.exp).toBe(Math.floor(Date.parse(DEFINITION.deadline) / 1000));
     expect(Math.abs(task.iat - Date.now() / 1000)).toBeLessThan(120);
   });
 
   it('(1) reads standard input, and answers programs', async () => {
-    const { deadline: _, taskQueueId: __, ...rest } = DEFINITION;
+    const { taskQueueId: _, ...rest } = DEFINITION;
     const { out, code } = await signatures(
       `sign - ${SIGN} --task-queue tests/unit --expires-in 60 --max-runs 1 --json`,
       JSON.stringify(rest),
@@ -149,6 +170,27 @@ describe('sign', () => {
     ).toMatchObject({ code: 0 });
   });
 
+  it('(73) prints the body for createTask', async () => {
+    const definition = { ...DEFINITION, payload: { command: ['make'] } };
+    const { out, err, code } = await signatures(`sign - ${SIGN} --request`, JSON.stringify(definition));
+    expect([code, err]).toEqual([0, '']);
+    const { signature, ...body } = JSON.parse(out);
+    expect(body).toEqual(normalForm(TASK, definition));
+    put('body.json', body);
+    expect(await signatures(`verify - ${VERIFY} --copy body.json`, signature)).toMatchObject({ code: 0 });
+  });
+
+  it('(73) signs just what is in the file where that is asked for', async () => {
+    const { deadline: _, ...rest } = DEFINITION;
+    put('rest.json', rest);
+    const { out } = await signatures(`sign rest.json ${SIGN} --as-is --expires-in 60`);
+    expect(await signatures(`verify - ${VERIFY} --copy rest.json`, out)).toMatchObject({ code: 0 });
+    expect(await signatures(`sign rest.json ${SIGN} --expires-in 60`)).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/no deadline/),
+    });
+  });
+
   it.each([0o640, 0o604, 0o620, 0o602, 0o644, 0o610])('(52) does not use a private key of mode %i', async (mode) => {
     put('open.key.json', jsonOf('creator.key.json'), mode);
     const ran = await signatures(`sign task.json ${SIGN.replace('creator.', 'open.')}`);
@@ -159,14 +201,20 @@ describe('sign', () => {
     ['(37) no audience', `sign task.json --key creator.key.json --task-id ${TASK}`, 2, /--audience is missing/],
     ['(35) no task', `sign task.json --key creator.key.json --audience ${AUDIENCE}`, 2, /--task-id is missing/],
     ['(35) a task id that is none', `sign task.json ${SIGN}x`, 1, /^signature-payload-invalid: .*taskId must be/],
-    ['(36) another task queue', `sign task.json ${SIGN} --task-queue builds/mac`, 1, /^signature-payload-invalid: .*another one/],
-    ['(36) no task queue', `sign no-queue.json ${SIGN}`, 2, /names no taskQueueId/],
+    ['(36) another task queue', `sign task.json ${SIGN} --task-queue builds/mac`, 2, /--task-queue is not the taskQueueId/],
+    ['(36) another task queue', `sign task.json ${SIGN} --as-is --task-queue builds/mac`, 1, /^signature-payload-invalid: .*another one/],
+    ['(36) no task queue', `sign no-queue.json ${SIGN}`, 2, /names no task queue/],
+    ['(36) no task queue', `sign no-queue.json ${SIGN} --as-is`, 1, /no taskQueueId; set it/],
+    ['(73) a member that there is not', `sign strange.json ${SIGN}`, 2, /has no normal form: A definition has no retires/],
+    ['(73) two forms at once', `sign task.json ${SIGN} --as-is --request`, 2, /leave --as-is out/],
     ['(42) an end beyond the deadline', `sign task.json ${SIGN} --expires-in 90000`, 1, /beyond the deadline/],
-    ['(42) no end', `sign no-deadline.json ${SIGN}`, 2, /has no deadline; give --expires-in/],
-    ['(42) a deadline that has passed', `sign late.json ${SIGN}`, 1, /deadline .* has passed/],
-    ['(39) no time at all', `sign task.json ${SIGN} --expires-in 0`, 1, /is 1 at least/],
+    ['(42) no end', `sign no-deadline.json ${SIGN}`, 2, /The task has no deadline; set it/],
+    ['(42) no end', `sign no-deadline.json ${SIGN} --as-is`, 1, /no deadline; set it, or say when/],
+    ['(42) a deadline that has passed', `sign late.json ${SIGN}`, 1, /deadline of its definition has passed/],
+    ['(39) no time at all', `sign task.json ${SIGN} --expires-in 0`, 1, /expires must be after now/],
     ['(39) no number', `sign task.json ${SIGN} --expires-in 1h`, 2, /is a whole number/],
     ['(38) no runs', `sign task.json ${SIGN} --max-runs 0`, 1, /maxRuns must be/],
+    ['(67) a reserved variable', `sign reserved.json ${SIGN}`, 1, /^definition-reserved-env: .*may not set "LD_PRELOAD"/],
     ['(9) a key twice', `sign twice.json ${SIGN}`, 2, /twice\.json: it has "a" twice/],
     ['(11) an integer beyond 2^53', `sign large.json ${SIGN}`, 1, /an integer beyond 2\^53/],
     ['(14) a lone surrogate', `sign surrogate.json ${SIGN}`, 1, /lone surrogate/],
@@ -184,8 +232,10 @@ describe('sign', () => {
     put('no-queue.json', { ...rest, deadline });
     put('no-deadline.json', { ...rest, taskQueueId });
     put('late.json', { ...DEFINITION, deadline: hour(-1) });
+    put('reserved.json', RESERVED);
+    put('strange.json', { ...DEFINITION, retires: 3 });
     put('twice.json', '{"taskQueueId":"builds/linux","a":1,"a":2}');
-    put('large.json', JSON.stringify(DEFINITION).replace('"retries":2', '"retries":2,"id":9007199254740993'));
+    put('large.json', JSON.stringify(DEFINITION).replace('"retries":2', '"retries":2,"extra":{"id":9007199254740993}'));
     put('surrogate.json', JSON.stringify(DEFINITION).replace('make', '\\ud800'));
     put('list.json', []);
     put('huge.json', { x: 'x'.repeat(2_100_000) });
@@ -199,7 +249,7 @@ describe('sign', () => {
 
 describe('verify', () => {
   it('(1, 63) tells by whom, until when and over what, and nothing of what it says', async () => {
-    const { code, out, err } = await signatures(`verify good.jws ${VERIFY} --copy task.json`);
+    const { code, out, err } = await signatures(`verify good.jws ${VERIFY} --copy shown.json`);
     expect([code, err]).toEqual([0, '']);
     expect(out).toMatch(/^Good: signed by creator \(EdDSA\) at .*, for 3 runs\.\nThe queue's copy is the same\.\nThumbprint/);
     const json = JSON.parse((await signatures(`verify good.jws ${VERIFY} --json`)).out);
@@ -232,9 +282,10 @@ describe('verify', () => {
     ['(46) a revoked key', VERIFY.replace('creator', 'revoked'), 'signature-key-not-valid'],
     ['(45) a broken key set', VERIFY.replace('creator.jwks', 'creator.key'), 'keyset-invalid'],
     ['(2, 40) a copy with more scopes', `${VERIFY} --copy wide.json`, 'definition-mismatch'],
+    ['(73) a copy that is not in normal form', `${VERIFY} --copy task.json`, 'definition-mismatch'],
     ['(3) an empty copy', `${VERIFY} --copy empty.json`, 'definition-mismatch'],
   ])('%s: is refused with a code', async (_, words, code) => {
-    put('wide.json', { ...DEFINITION, scopes: ['*'] });
+    put('wide.json', { ...SHOWN, scopes: ['*'] });
     put('empty.json', {});
     const { keys } = jsonOf('creator.jwks.json');
     put('revoked.jwks.json', { version: 2, keys: [{ ...keys[0], revoked: true }] });
@@ -256,6 +307,16 @@ describe('verify', () => {
     put('space.jws', ` ${readFileSync(at('good.jws'), 'utf8')}`);
     put('empty.jws', '');
     expect(await signatures(`verify ${file} ${VERIFY}`)).toEqual({ code: 1, out: '', err: expect.stringMatching(`^${code}: `) });
+  });
+
+  it('(67) is refused as workers would, where a reserved variable was signed', async () => {
+    const jws = await signatures(`sign - ${SIGN} --as-is`, JSON.stringify(RESERVED));
+    expect(jws.code).toBe(0);
+    expect(await signatures(`verify - ${VERIFY}`, jws.out)).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^definition-reserved-env: .*may not set "LD_PRELOAD"/),
+    });
   });
 
   it.each([
@@ -356,6 +417,20 @@ describe('keys rotate', () => {
     expect(await signatures(`verify next.jws ${VERIFY} --at ${hour(2)}`)).toMatchObject({ code: 0 });
   });
 
+  it.each([0o600, 0o640, 0o666])('(48, 52) changes the set that a link leads to, which keeps its mode %i and its owner', async (mode) => {
+    mkdirSync(at(`of-${mode}`));
+    put(`of-${mode}/set.json`, jsonOf('p256.jwks.json'), mode);
+    if (process.getuid?.() === 0) chownSync(at(`of-${mode}/set.json`), 12_345, 12_345);
+    const { uid, gid } = statSync(at(`of-${mode}/set.json`));
+    symlinkSync(`of-${mode}/set.json`, at(`link-${mode}`));
+    expect(await signatures(`keys rotate link-${mode} of-${mode}/linked`)).toMatchObject({ code: 0, err: '' });
+    expect(lstatSync(at(`link-${mode}`)).isSymbolicLink()).toBe(true);
+    expect(jsonOf(`of-${mode}/set.json`)).toMatchObject({ version: 2, keys: [{}, {}] });
+    expect(statSync(at(`of-${mode}/set.json`))).toMatchObject({ uid, gid });
+    expect(modeOf(`of-${mode}/set.json`)).toBe(mode);
+    expect(readdirSync(at(`of-${mode}`)).sort()).toEqual(['linked.key.json', 'set.json']);
+  });
+
   it('(54) two at once do not lose one of the keys', async () => {
     await signatures('keygen race --kid race');
     const rans = await Promise.all(
@@ -381,6 +456,8 @@ describe('keys rotate', () => {
     ['keys rotate old.jwks.json taken --old other', 1, /taken\.key\.json is there already/],
     ['keys rotate - new --old other', 2, /in its file, not on standard input/],
     ['keys rotate nothing.json new', 2, /nothing\.json is not there/],
+    ['keys rotate dangling.json new', 2, /dangling\.json is not there/],
+    ['keys rotate locked-link.json new', 1, /locked\.jwks\.json\.next is there: locked-link\.json is being changed/],
     ['keys rotate taken.key.json new', 1, /^keyset-invalid/],
     ['keys rotate locked.jwks.json new', 1, /locked\.jwks\.json\.next is there: .* being changed/],
   ])('(54) %s ends with %i, and nothing is changed', async (words, code, says) => {
@@ -390,6 +467,8 @@ describe('keys rotate', () => {
     put('old.jwks.json', { version: 1, keys: [keys[0], other, revoked] });
     put('locked.jwks.json', { version: 1, keys });
     put('locked.jwks.json.next', '');
+    for (const [link, to] of Object.entries({ 'dangling.json': 'nowhere.json', 'locked-link.json': 'locked.jwks.json' }))
+      if (!readdirSync(directory).includes(link)) symlinkSync(to, at(link));
     put('taken.key.json', jsonOf('creator.key.json'));
     const before = ['old.jwks.json', 'locked.jwks.json', 'taken.key.json'].map((name) => readFileSync(at(name), 'utf8'));
     const files = readdirSync(directory);

@@ -3,7 +3,7 @@ import { CommandError } from './command-error.js';
 
 export type Client = ReturnType<typeof createLeaseholdClient>;
 
-type Environment = Record<string, string | undefined>;
+export type Environment = Record<string, string | undefined>;
 
 const SOURCE_IT = '`. data/credentials.env` sets them for a service that was started here';
 

@@ -1,7 +1,7 @@
 import { type KeySet, mayReplace, readKeySet } from '../../signatures/key-set.js';
 import { keyStateAt } from '../../signatures/verification-key.js';
-import { table } from '../table.js';
 import { isOpenToWriters, readText } from './files.js';
+import { keyTable, shownKeys } from './key-table.js';
 import { clock, instant, type Outcome, readWords, shownTime, text } from './options.js';
 
 /** Whether verifiers take a key set, and what its keys are good for. */
@@ -16,23 +16,10 @@ export async function checkKeys(args: string[]): Promise<Outcome> {
     ...(file !== '-' && (await isOpenToWriters(file)) ? [`others can write to ${file}, and so let anybody sign; chmod go-w it`] : []),
     ...(previous === undefined ? [] : rollbackOf(readKeySet(await readText(previous)), set)),
   ];
-  const keys = Object.values(set.keys).map(({ key: _, ...key }) => ({ ...key, state: keyStateAt(key as KeySet['keys'][string], now) }));
-  const rows = keys.map((key) => [
-    key.kid,
-    key.alg,
-    key.state,
-    shownTime(key.nbf),
-    shownTime(key.exp),
-    key.taskQueues?.join(' ') ?? 'all',
-    key.owner ?? '-',
-    key.thumbprint,
-  ]);
-  const shown = table([['KID', 'ALG', 'STATE', 'FROM', 'UNTIL', 'TASK QUEUES', 'OWNER', 'THUMBPRINT'], ...rows]);
-  const heading = `Version ${set.version}, expires ${shownTime(set.expires)}`;
   const { version, expires, digest } = set;
   return {
-    text: [heading, shown, ...problems.map((problem) => `Refused: ${problem}.`)].join('\n'),
-    json: { good: problems.length === 0, problems, version, ...(expires !== undefined && { expires }), digest, keys },
+    text: [keyTable(set, now), ...problems.map((problem) => `Refused: ${problem}.`)].join('\n'),
+    json: { good: problems.length === 0, problems, version, ...(expires !== undefined && { expires }), digest, keys: shownKeys(set, now) },
     exitCode: problems.length === 0 ? 0 : 1,
   };
 }

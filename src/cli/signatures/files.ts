@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { parseStrictJson } from '../../signatures/strict-json.js';
 import { CommandError } from '../command-error.js';
 
@@ -65,24 +65,34 @@ export async function createFiles(files: readonly NewFile[]): Promise<void> {
 }
 
 /**
- * Puts another text into a file. Whoever reads it meanwhile has the old one or the new one. Two at a time would lose one of the changes, so
- * the second one is refused: the file beside it is the lock, too.
+ * Puts another text into a file, or into the one that a link leads to. Whoever reads it meanwhile has the old one or the new one, and nobody
+ * can read it who could not. Two at a time would lose one of the changes, so the second one is refused: the file beside it is the lock, too.
  */
 export async function changeFile(file: string, change: (text: string) => Promise<string>): Promise<void> {
-  const next = `${file}.next`;
-  const handle = await open(next, 'wx', 0o644).catch((error) => {
+  const target = await realpath(file).catch((error) => refuse(error, file));
+  const next = `${target}.next`;
+  const handle = await open(next, 'wx', 0o600).catch((error) => {
     if (error.code === 'EEXIST')
       throw new CommandError(`${next} is there: ${file} is being changed. If that was cut off, remove it and try again`);
     return refuse(error, file);
   });
   try {
-    await write(handle, await change(await readText(file)));
-    await rename(next, file).catch((error) => refuse(error, file));
+    const text = await change(await readText(target));
+    await allowAs(target, handle).catch((error) => refuse(error, file));
+    await write(handle, text);
+    await rename(next, target).catch((error) => refuse(error, file));
   } catch (error) {
     await handle.close();
     await rm(next, { force: true });
     throw error;
   }
+}
+
+/** Only root can leave a file to whom it belongs; who else puts another one in its place owns that. */
+async function allowAs(file: string, handle: FileHandle): Promise<void> {
+  const { mode, uid, gid } = await stat(file);
+  if (process.getuid?.() === 0) await handle.chown(uid, gid);
+  await handle.chmod(mode & 0o777); // whatever the umask
 }
 
 async function write(handle: FileHandle, text: string): Promise<void> {

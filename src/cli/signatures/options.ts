@@ -43,6 +43,10 @@ export function needed(words: Words, name: string, meaning: string): string {
   throw new CommandError(`--${name} is missing; give ${meaning}`, 2);
 }
 
+export function flag({ values }: Words, name: string): boolean {
+  return values[name] === true;
+}
+
 export function list({ values }: Words, name: string): string[] | undefined {
   return values[name] as string[] | undefined;
 }

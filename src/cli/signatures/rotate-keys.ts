@@ -6,7 +6,7 @@ import { keyStateAt, type VerificationKey } from '../../signatures/verification-
 import { CommandError } from '../command-error.js';
 import { changeFile, createFiles, readText } from './files.js';
 import { algOf, jsonText, privateFile } from './key-pair.js';
-import { clock, count, type Outcome, readWords, shownTime, text, type Words } from './options.js';
+import { clock, count, flag, type Outcome, readWords, shownTime, text, type Words } from './options.js';
 
 /** Seconds until all verifiers can be expected to have the new set, and those for which what the old key signed stays good after that. */
 const LEAD = 600;
@@ -19,7 +19,7 @@ export async function rotateKeys(args: string[]): Promise<Outcome> {
   const words = readWords(args, 2, OPTIONS);
   const [file, name] = words.positionals as [string, string];
   if (file === '-') throw new CommandError('a key set is rotated in its file, not on standard input', 2);
-  const dry = words.values['dry-run'] === true;
+  const dry = flag(words, 'dry-run');
   const rotation = dry ? rotated(await readText(file), words) : await rotateFile(file, name, words);
   const { key, old, from, until, next } = rotation;
   const privateKey = privateFile(name, key).file;

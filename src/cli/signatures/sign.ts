@@ -1,9 +1,11 @@
+import { type SignedTaskRequest, signTaskRequest, type TaskRequest } from '../../client/sign-task-request.js';
+import { NormalFormError } from '../../signatures/normal-form.js';
 import { signTask } from '../../signatures/sign-task.js';
-import { signerOf } from '../../signatures/signer.js';
-import type { Definition } from '../../signatures/task-payload.js';
+import { signerOf, type TaskSigner } from '../../signatures/signer.js';
+import { contextFor, type SigningTerms } from '../../signatures/signing-context.js';
 import { CommandError } from '../command-error.js';
 import { readJson, readPrivateJwk } from './files.js';
-import { clock, count, needed, type Outcome, readWords, text, type Words } from './options.js';
+import { clock, count, flag, needed, type Outcome, readWords, text } from './options.js';
 
 const OPTIONS = {
   key: 'text',
@@ -12,42 +14,51 @@ const OPTIONS = {
   'task-queue': 'text',
   'expires-in': 'text',
   'max-runs': 'text',
+  'as-is': 'flag',
+  request: 'flag',
 } as const;
 
-/** The signature over a definition, just as it is in its file. */
+/** The signature over a definition: over its normal form, or just as it is in its file. */
 export async function sign(args: string[]): Promise<Outcome> {
   const words = readWords(args, 1, OPTIONS);
-  const audience = needed(words, 'audience', 'the name of the deployment, as its workers know it');
-  const taskId = needed(words, 'task-id', 'the id under which the task is created');
+  if (flag(words, 'as-is') && flag(words, 'request'))
+    throw new CommandError('--request prints what createTask takes, which is in normal form; leave --as-is out', 2);
+  const now = clock();
+  const expiresIn = count(words, 'expires-in');
+  const terms: SigningTerms = {
+    audience: needed(words, 'audience', 'the name of the deployment, as its workers know it'),
+    taskId: needed(words, 'task-id', 'the id under which the task is created'),
+    taskQueueId: text(words, 'task-queue'),
+    now,
+    expires: expiresIn === undefined ? undefined : now + expiresIn,
+    maxRuns: count(words, 'max-runs'),
+  };
   const signer = signerOf(await readPrivateJwk(needed(words, 'key', 'the file of a private key')));
   const definition = await readDefinition(words.positionals[0]!);
-  const taskQueueId = text(words, 'task-queue') ?? definition.taskQueueId;
-  if (typeof taskQueueId !== 'string') throw new CommandError('the definition names no taskQueueId; set it there, or give --task-queue', 2);
-  const iat = clock();
-  const context = { audience, taskId, taskQueueId, iat, exp: endOf(words, definition, iat), maxRuns: runsOf(words, definition) };
-  const jws = await signTask(signer, context, definition);
-  return { text: jws, json: { signature: jws, kid: signer.kid, alg: signer.alg, ...context } };
+  const body = flag(words, 'as-is') ? await asIs(signer, definition, terms) : await normalized(signer, definition, terms);
+  if (flag(words, 'request')) return { text: JSON.stringify(body, null, 2), json: body };
+  const { signature, ...signed } = body;
+  return { text: signature, json: { signature, kid: signer.kid, alg: signer.alg, ...contextFor(signed, terms) } };
 }
 
-async function readDefinition(file: string): Promise<Definition> {
+async function asIs(signer: TaskSigner, definition: TaskRequest, terms: SigningTerms): Promise<SignedTaskRequest> {
+  return { ...definition, signature: await signTask(signer, contextFor(definition, terms), definition) };
+}
+
+async function normalized(signer: TaskSigner, given: TaskRequest, { taskQueueId, ...terms }: SigningTerms): Promise<SignedTaskRequest> {
+  const definition = { ...(taskQueueId !== undefined && { taskQueueId }), ...given };
+  if (taskQueueId !== undefined && definition.taskQueueId !== taskQueueId)
+    throw new CommandError('--task-queue is not the taskQueueId of the definition; leave it out', 2);
+  try {
+    return await signTaskRequest(signer, { ...terms, definition });
+  } catch (error) {
+    if (error instanceof NormalFormError) throw new CommandError(`the definition has no normal form: ${error.message}`, 2);
+    throw error;
+  }
+}
+
+async function readDefinition(file: string): Promise<TaskRequest> {
   const value = await readJson(file);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Definition;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as TaskRequest;
   throw new CommandError('a definition is a JSON object', 2);
-}
-
-/** By default the deadline: after that there is nothing to run. A signature that outlives it would only be there to be abused. */
-function endOf(words: Words, { deadline }: Definition, now: number): number {
-  const given = count(words, 'expires-in');
-  const end = typeof deadline === 'string' ? Math.floor(Date.parse(deadline) / 1000) : Number.NaN;
-  if (given === undefined && Number.isNaN(end)) throw new CommandError('the definition has no deadline; give --expires-in, in seconds', 2);
-  if (given !== undefined && now + given > end)
-    throw new CommandError(`--expires-in ${given} is beyond the deadline ${deadline}; leave it out`);
-  const exp = given === undefined ? end : now + given;
-  if (exp <= now) throw new CommandError(given === undefined ? `the deadline ${deadline} has passed` : '--expires-in is 1 at least');
-  return exp;
-}
-
-/** By default the first run and the retries that the definition asks for. */
-function runsOf(words: Words, { retries }: Definition): number {
-  return count(words, 'max-runs') ?? (Number.isInteger(retries) ? (retries as number) : 0) + 1;
 }

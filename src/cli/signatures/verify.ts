@@ -1,5 +1,7 @@
 import { readKeySet } from '../../signatures/key-set.js';
+import { assertEnvAllowed } from '../../signatures/reserved-env.js';
 import { verifyTask } from '../../signatures/verify-task.js';
+import { wantedEnvironment } from '../../signatures/wanted-environment.js';
 import { readJson, readText } from './files.js';
 import { clock, count, instant, needed, type Outcome, readWords, shownTime, text } from './options.js';
 
@@ -30,7 +32,8 @@ export async function verify(args: string[]): Promise<Outcome> {
   const copyFile = text(words, 'copy');
   const copy = copyFile === undefined ? undefined : await readJson(copyFile);
   const jws = (await readText(words.positionals[0]!)).replace(/\r?\n$/, ''); // as commands end their output
-  const { definition: _, ...seen } = verifyTask(jws, expectation, keySet, copy);
+  const { definition, ...seen } = verifyTask(jws, expectation, keySet, copy);
+  assertEnvAllowed(wantedEnvironment(definition));
   const compared = copy === undefined ? "The queue's copy was not compared; give it by --copy." : "The queue's copy is the same.";
   const told = `Good: signed by ${seen.kid} (${seen.alg}) at ${shownTime(seen.iat)}, until ${shownTime(seen.exp)}, for ${seen.maxRuns} run${seen.maxRuns === 1 ? '' : 's'}.
 ${compared}

@@ -1,0 +1,23 @@
+import { deepFrozen } from '../signatures/json-value.js';
+
+/** What the queue says of a claim, as it was when that was checked. Nobody has signed it: it is good for talking to that queue. */
+export interface QueuesWord {
+  readonly takenUntil: string | undefined;
+  /** Secret. */
+  readonly credentials: Readonly<Record<'clientId' | 'accessToken' | 'certificate', string | undefined>>;
+}
+
+/** Of a claim; whatever the queue likes may be there. */
+export interface Worded {
+  takenUntil?: unknown;
+  credentials?: { clientId?: unknown; accessToken?: unknown; certificate?: unknown } | null;
+}
+
+/** Texts, and nothing else that the queue may have put there. */
+export function queuesWordOf({ takenUntil, credentials }: Worded): QueuesWord {
+  const { clientId, accessToken, certificate } = credentials ?? {};
+  const given = { clientId: text(clientId), accessToken: text(accessToken), certificate: text(certificate) };
+  return deepFrozen({ takenUntil: text(takenUntil), credentials: given });
+}
+
+const text = (value: unknown) => (typeof value === 'string' ? value : undefined);

@@ -10,6 +10,7 @@ import { deleteEmptyGroups } from './sql/delete-empty-groups.js';
 import { deleteExpired } from './sql/delete-expired.js';
 import { failLapsed } from './sql/fail-lapsed.js';
 import { failOverdue } from './sql/fail-overdue.js';
+import { findDue } from './sql/find-due.js';
 import { findUnsettled } from './sql/find-unsettled.js';
 import { lockGroups } from './sql/lock-groups.js';
 import { rearmDue } from './sql/rearm-due.js';
@@ -46,16 +47,22 @@ export class SweepService implements OnModuleInit {
 
   /** A batch of each kind, or some where there are many. */
   async sweep(): Promise<Left> {
+    const left = [...(await this.sweepDue()), await this.resolveGroups()];
+    return left.includes('more') ? 'more' : 'done';
+  }
+
+  /** One look where nothing is due, as on a quiet night, and not one for each kind. */
+  private async sweepDue(): Promise<Left[]> {
+    const due = await this.sql.query(findDue);
+    if (due.length === 0) return [];
     const { deadlineDelay } = this.config;
-    const left = [
+    return [
       await this.batches(rearmDue, [deadlineDelay, BATCH], () => undefined),
       await this.batches(retryLapsed, [deadlineDelay, BATCH], ({ taskQueueId }) => this.desk.announce(taskQueueId)),
       await this.batches(failLapsed, [BATCH], (task) => this.settling.settle(task)),
       await this.batches(failOverdue, [deadlineDelay, BATCH], (task) => this.settling.settle(task)),
       await this.batches(findUnsettled, [BATCH], ({ taskId }) => this.settling.settle({ taskId, hasDependents: true })),
-      await this.resolveGroups(),
     ];
-    return left.includes('more') ? 'more' : 'done';
   }
 
   /** Forgets a batch of what has expired. */

@@ -4,7 +4,8 @@ const ROOMS = {
   scopes: [],
   signatures: [],
   credentials: ['scopes'],
-  client: ['credentials'],
+  client: ['credentials', 'signatures'],
+  worker: ['client', 'signatures'],
   cli: ['client', 'signatures', 'service/audit', 'service/postgres'],
   'service/postgres': [],
   'service/http': ['scopes', 'credentials', 'service/postgres'],
@@ -25,7 +26,9 @@ const ADVICE = {
   scopes: 'scopes is pure algebra on strings: pass in what it needs.',
   signatures: 'signatures is pure: pass in what it needs.',
   credentials: 'credentials is pure: keys and the time are arguments. What needs the service belongs to service/auth.',
-  client: 'A client knows the API by its generated types, and signs with credentials. It never sees the inside of the service.',
+  client:
+    'A client knows the API by its generated types, and signs requests with credentials and tasks with keys. It never sees the inside of the service.',
+  worker: 'A worker trusts the queue with nothing: it knows what anybody can, by the client and by signatures.',
   cli: 'A program of the command line is a client like any other, or calls one room; what it does belongs to an operation, or to that room.',
   'service/postgres': 'postgres knows no domain: let the room that owns the statement call it.',
   'service/http': 'http is below the rooms it serves: declare an abstract class here (as Authenticator) and implement it in the room.',
@@ -81,9 +84,10 @@ module.exports = {
     },
     {
       name: 'pure-has-no-framework',
-      comment: 'scopes, signatures and credentials run anywhere: wrap them in a service of auth or queue instead.',
+      comment:
+        'scopes, signatures, credentials and worker run anywhere: wrap them in a service of auth or queue, or in a program, instead.',
       severity: 'error',
-      from: { path: '^src/(scopes|signatures|credentials)/', pathNot: specFiles },
+      from: { path: '^src/(scopes|signatures|credentials|worker)/', pathNot: specFiles },
       to: { path: '(^|node_modules/)(@nestjs|typeorm|pg|fastify|pino|rxjs|class-validator|reflect-metadata)(/|$)' },
     },
     {
@@ -186,7 +190,7 @@ module.exports = {
         pathNot: [
           '/sql/[^/]+\\.ts$',
           '^src/service/postgres/(sql|outbox|audit-log)\\.ts$',
-          '^src/service/[^/]+/(run-state|task-definition|priority)\\.ts$',
+          '^src/service/[^/]+/(run-state|task-definition|priority|signature-verdict)\\.ts$',
         ],
       },
     },

@@ -9,7 +9,8 @@ export class Signatures1764000000021 implements MigrationInterface {
     await runner.query(`
       alter table task_definition add column signature text;
       alter table task_definition alter column signature set storage external;
-      alter table task add column signature json, add column run_signature json;
+      alter table task add column signature json, add column run_signature json,
+                       add column not_before timestamptz(3); -- null: a pending run may be claimed at once
       alter table past_run add column run_signature json;
       alter table event add column signature json, add column run_signature json;
       alter table worker add column held_back_until timestamptz(3); -- null: it never lacked a key
@@ -22,7 +23,7 @@ export class Signatures1764000000021 implements MigrationInterface {
       alter table worker drop column held_back_until;
       alter table event drop column signature, drop column run_signature;
       alter table past_run drop column run_signature;
-      alter table task drop column signature, drop column run_signature;
+      alter table task drop column signature, drop column run_signature, drop column not_before;
       alter table task_definition drop column signature;
     `);
   }

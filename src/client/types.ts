@@ -962,6 +962,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue/v1/signature-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the task queues that were given a signature policy */
+        get: operations["listSignaturePolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/v1/task-queues/{taskQueueId}/signature-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the signature policy of a task queue
+         * @description Any task queue has one: `off` where nobody has set another, whether or not there is such a queue.
+         */
+        get: operations["getSignaturePolicy"];
+        /**
+         * Set the signature policy of a task queue, and whose signatures are believed there
+         * @description A key set is replaced by one of a greater version only, and stays where the policy is `off`: so no key that was revoked comes back. The same request again changes nothing.
+         */
+        put: operations["setSignaturePolicy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/queue/v1/task/{taskId}": {
         parameters: {
             query?: never;
@@ -1221,8 +1262,8 @@ export interface paths {
         put?: never;
         /**
          * Report that a run could not be carried out
-         * @description worker-shutdown and intermittent-task are tried again while retries are left, and a signature by an unknown key is by other
-         *     workers, which may know it: three times at most, and the worker that said so is given nothing of that task queue for 30 s.
+         * @description worker-shutdown and intermittent-task are tried again while retries are left, and so is a signed task by an unknown key, three times at
+         *     most, since other workers may know it: if the service does, the worker that said so is given nothing of that task queue for 30 s.
          */
         post: operations["reportException"];
         delete?: never;
@@ -1850,7 +1891,7 @@ export interface components {
              * @description When the change was begun; of a refusal, when it was written down, a second later or once the database was back
              */
             at: string;
-            /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced. More may come */
+            /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced, signature-policy-set. More may come */
             kind: string;
             /** @description The client id of who did it; absent: the service, or somebody who was not believed */
             actor?: string;
@@ -2421,6 +2462,71 @@ export interface components {
              */
             expires?: string;
         };
+        SignaturePolicySummary: {
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+            /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
+            workerType: string;
+            /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+            taskQueueId: string;
+            /**
+             * @description What becomes of a task whose signature is missing or not good: nobody looks; it runs and is marked; it is refused. A definition that is not the one that was signed is refused by `warn`, too
+             * @enum {string}
+             */
+            policy: "off" | "warn" | "require";
+            /** @description Absent, as all that is told of it: there is no key set */
+            keySetVersion?: number;
+            /** @description SHA-256 of the canonical JSON of the key set, in hex */
+            keySetDigest?: string;
+            /** @description How many keys are in the key set */
+            keys?: number;
+            /** Format: date-time */
+            updated: string;
+            /** @description Who changed it last; absent: somebody without credentials */
+            updatedBy?: string;
+        };
+        SignaturePoliciesResponse: {
+            /** @description Where the next page begins; absent on the last */
+            continuationToken?: string;
+            signaturePolicies: components["schemas"]["SignaturePolicySummary"][];
+        };
+        SignaturePolicyResponse: {
+            /** @description 1 to 38 letters, digits, - or _ */
+            provisionerId: string;
+            /** @description 1 to 38 lower-case letters, digits or -, beginning with a letter and not ending in - */
+            workerType: string;
+            /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+            taskQueueId: string;
+            /**
+             * @description What becomes of a task whose signature is missing or not good: nobody looks; it runs and is marked; it is refused. A definition that is not the one that was signed is refused by `warn`, too
+             * @enum {string}
+             */
+            policy: "off" | "warn" | "require";
+            /** @description Whose signatures are believed: a JWKS (RFC 7517) of public keys with a `version` */
+            keySet?: {
+                [key: string]: unknown;
+            };
+            /** @description SHA-256 of the canonical JSON of the key set, in hex */
+            keySetDigest?: string;
+            /**
+             * Format: date-time
+             * @description When it was changed last; absent: nobody has ever set it
+             */
+            updated?: string;
+            /** @description Who changed it last; absent: somebody without credentials */
+            updatedBy?: string;
+        };
+        SetSignaturePolicyRequest: {
+            /**
+             * @description What becomes of a task whose signature is missing or not good: nobody looks; it runs and is marked; it is refused. A definition that is not the one that was signed is refused by `warn`, too
+             * @enum {string}
+             */
+            policy: "off" | "warn" | "require";
+            /** @description Whose signatures are believed: a JWKS (RFC 7517) of public keys with a `version`. Absent: the one that is there stays */
+            keySet?: {
+                [key: string]: unknown;
+            };
+        };
         TaskMetadata: {
             name: string;
             /** @description For people, as Markdown */
@@ -2448,7 +2554,7 @@ export interface components {
             requires: "all-completed" | "all-resolved";
             routes: string[];
             /**
-             * @description As it is now
+             * @description As it is now; of a signed task, as it was signed
              * @enum {string}
              */
             priority: "highest" | "very-high" | "high" | "medium" | "low" | "very-low" | "lowest";
@@ -7658,6 +7764,260 @@ export interface operations {
                 headers: {
                     /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    listSignaturePolicies: {
+        parameters: {
+            query?: {
+                /** @description At most this many; 1000 when absent or larger. Only a page without a continuationToken is the last */
+                limit?: number;
+                /** @description Where the page before this one ended, as its response says */
+                continuationToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignaturePoliciesResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getSignaturePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignaturePolicyResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    setSignaturePolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description a task queue id: <provisionerId>/<workerType>, each of 1 to 38 characters */
+                taskQueueId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetSignaturePolicyRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignaturePolicyResponse"];
+                };
+            };
+            /**
+             * @description `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InsufficientScopes`: the caller, known or anonymous, lacks scopes */
+            403: {
+                headers: {
+                    /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
+                    "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `RequestConflict`: the request contradicts the state of the thing it is about */
+            409: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

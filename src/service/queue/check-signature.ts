@@ -8,9 +8,8 @@ import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import { SignatureCounts } from '../signatures/signature-counts.js';
 import { type QueuePolicy, SignaturePolicies } from '../signatures/signature-policies.js';
-import type { SignatureVerdict } from './signature.dto.js';
-import type { Signed } from './task-creation.js';
-import type { StoredDefinition } from './task-definition.js';
+import type { FoundSignature } from './signature-verdict.js';
+import type { Signed, StoredDefinition } from './task-definition.js';
 
 /** Seconds that the clocks of creators may be from ours. */
 const SKEW = 60;
@@ -44,19 +43,19 @@ export class CheckSignature {
       this.count(taskQueueId, verdict.code === 'signature-missing' ? 'unsigned' : verdict.verdict, verdict.kid);
       return jws === undefined ? { verdict } : { jws, verdict };
     } catch (error) {
-      if (!(error instanceof SignatureError)) throw error;
+      if (!(error instanceof SignatureError) || error.code === 'signature-check-error') throw error; // our own failure is nobody's refusal
       this.count(taskQueueId, 'refused', error.claimed.kid);
-      throw new ApiError('SignatureRefused', `${error.message}`, { detail: error.code, cause: error });
+      throw new ApiError('SignatureRefused', error.message, { detail: error.code, cause: error });
     }
   }
 
-  private count(taskQueueId: string, verdict: SignatureVerdict['verdict'] | 'unsigned' | 'refused', kid: string | undefined): void {
+  private count(taskQueueId: string, verdict: FoundSignature['verdict'] | 'unsigned' | 'refused', kid: string | undefined): void {
     if (verdict !== 'unchecked') this.counts.count({ taskQueueId, by: 'queue', verdict, kid });
   }
 }
 
 /** Throws SignatureError for what the policy does not let pass. */
-function judged(jws: string | undefined, definition: StoredDefinition, { policy, keySet }: QueuePolicy, to: Expectation): SignatureVerdict {
+function judged(jws: string | undefined, definition: StoredDefinition, { policy, keySet }: QueuePolicy, to: Expectation): FoundSignature {
   if (policy === 'off') return { verdict: 'unchecked', ...inspected(jws, definition, to) };
   try {
     const { kid, thumbprint, payloadDigest, exp } = explained(definition, to, () => verifyTask(jws, to, keySet, definition), jws);
@@ -71,11 +70,7 @@ function judged(jws: string | undefined, definition: StoredDefinition, { policy,
 }
 
 /** What a signature says of itself, if it could be good by some key. */
-function inspected(
-  jws: string | undefined,
-  definition: StoredDefinition,
-  to: Expectation,
-): Pick<SignatureVerdict, 'kid' | 'payloadDigest'> {
+function inspected(jws: string | undefined, definition: StoredDefinition, to: Expectation): Pick<FoundSignature, 'kid' | 'payloadDigest'> {
   const { kid, payloadDigest, exp } = explained(definition, to, () => inspectTask(jws, to, definition), jws);
   assertEndsWith(definition, exp);
   return { kid, payloadDigest };

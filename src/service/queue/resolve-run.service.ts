@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Config } from '../config.js';
 import { Quarantine } from '../fleet/quarantine.js';
 import { ApiError } from '../http/api-error.js';
+import { Logger } from '../http/logger.js';
 import { Sql } from '../postgres/sql.js';
 import { SignatureCounts } from '../signatures/signature-counts.js';
 import { ClaimDesk } from './claims/claim-desk.js';
@@ -10,9 +11,10 @@ import { refusalOf } from './refusal.js';
 import { type End, RunReports } from './run-reports.js';
 import { RETRIED, type ReasonResolved, type WorkerReason } from './run-state.js';
 import { SettleService } from './settle.service.js';
-import type { SignatureRefusal, SignatureVerdict } from './signature.dto.js';
+import type { SignatureRefusal } from './signature.dto.js';
+import type { FoundSignature } from './signature-verdict.js';
 import { resolveRun } from './sql/resolve-run.js';
-import { retryRun } from './sql/retry-run.js';
+import { type RetriedRow, retryRun } from './sql/retry-run.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskExceptionRequest, TaskStatusResponse } from './task.dto.js';
 import { statusOf } from './task-status.js';
@@ -22,6 +24,9 @@ const MOST_UNKNOWN = 3;
 
 /** Seconds for which a worker that did not know a key is given nothing of that queue, so that another one is. */
 const HELD_BACK = 30;
+
+/** Seconds after which every replica knows that: it asks every 2 s, if no notification has come. */
+const UNTIL_KNOWN = 3;
 
 @Injectable()
 export class ResolveRunService {
@@ -34,6 +39,7 @@ export class ResolveRunService {
     private readonly quarantine: Quarantine,
     private readonly counts: SignatureCounts,
     private readonly config: Config,
+    private readonly log: Logger,
   ) {}
 
   /** Ends a run that is still held. Repeated with the same outcome, answers 200 again; with another, 409. */
@@ -49,10 +55,10 @@ export class ResolveRunService {
     const verdict = refusedBy(reason, signature);
     const again = RETRIED[reason] ?? (isUnknownKey(verdict) ? 'retry' : undefined);
     if (again) {
-      const found = [verdict && JSON.stringify(verdict), MOST_UNKNOWN];
+      const found = verdict ? [JSON.stringify(verdict), MOST_UNKNOWN, UNTIL_KNOWN] : [null, null, null];
       const [retried] = await this.sql.query(retryRun, [taskId, runId, reason, again, this.config.deadlineDelay, ...found]);
       if (retried) {
-        if (isUnknownKey(verdict)) await this.quarantine.holdBack(retried.taskQueueId, retried, HELD_BACK);
+        if (verdict) await this.leaveToOthers(retried, verdict);
         this.desk.announce(retried.taskQueueId);
         return { status: statusOf(await this.tasks.get(taskId)) };
       }
@@ -60,8 +66,19 @@ export class ResolveRunService {
     return verdict ? this.refuse(taskId, runId, reason, verdict) : this.resolve(taskId, runId, 'exception', reason);
   }
 
+  /** Only where we know the key is it the worker that lacks it: whoever creates tasks could name one that nobody has, and idle a whole fleet. */
+  private async leaveToOthers({ taskQueueId, isVerified, ...worker }: RetriedRow, { kid }: FoundSignature): Promise<void> {
+    this.counts.count({ taskQueueId, by: 'worker', verdict: 'refused', kid });
+    if (!isVerified) return;
+    this.log.warn(
+      { taskQueueId, ...worker, kid },
+      'a worker does not know the key of a signature; it is given nothing of the queue for 30 s',
+    );
+    await this.quarantine.holdBack(taskQueueId, worker, HELD_BACK);
+  }
+
   /** Alone: what a worker refuses to run is rare, and others who share a statement need not carry its verdict. */
-  private async refuse(taskId: string, runId: number, reason: WorkerReason, verdict: SignatureVerdict): Promise<TaskStatusResponse> {
+  private async refuse(taskId: string, runId: number, reason: WorkerReason, verdict: FoundSignature): Promise<TaskStatusResponse> {
     const [task] = await this.sql.query(resolveRun, [taskId, runId, 'exception', reason, JSON.stringify(verdict)]);
     if (!task) return this.explain(taskId, runId, 'exception', reason);
     this.counts.count({ taskQueueId: task.taskQueueId, by: 'worker', verdict: 'refused', kid: verdict.kid });
@@ -77,12 +94,12 @@ export class ResolveRunService {
   }
 }
 
-function isUnknownKey(verdict: SignatureVerdict | undefined): boolean {
+function isUnknownKey(verdict: FoundSignature | undefined): boolean {
   return verdict?.code === 'signature-unknown-key';
 }
 
 /** What the worker found of the signature, where that is why it does not run the task. Throws InputError. */
-function refusedBy(reason: WorkerReason, signature: SignatureRefusal | undefined): SignatureVerdict | undefined {
+function refusedBy(reason: WorkerReason, signature: SignatureRefusal | undefined): FoundSignature | undefined {
   const isMissing = reason === 'signature-missing';
   if (!isMissing && reason !== 'signature-invalid') {
     if (signature)

@@ -30,7 +30,10 @@ export type WorkerReason = (typeof WORKER_REASONS)[number];
 /** Runs of a task, all in all. */
 export const MOST_RUNS = 50;
 
-/** The reasons after which a task is tried again, while a retry is left, and why the next run then was created. */
+/**
+ * The reasons after which a task is tried again, while a retry is left, and why the next run then was created. signature-invalid is one, too,
+ * where all that is wrong is that the worker does not know the key (ResolveRunService).
+ */
 export const RETRIED: Partial<Record<ReasonResolved, ReasonCreated>> = {
   'claim-expired': 'retry',
   'worker-shutdown': 'retry',

@@ -148,8 +148,8 @@ task.scopes than the creator of the task does now; what went stays away for the 
   @RequireScopes('queue:resolve-task:<taskId>/<runId>')
   @Operation({
     summary: 'Report that a run could not be carried out',
-    description: `worker-shutdown and intermittent-task are tried again while retries are left, and a signature by an unknown key is by other
-workers, which may know it: three times at most, and the worker that said so is given nothing of that task queue for 30 s.`,
+    description: `worker-shutdown and intermittent-task are tried again while retries are left, and so is a signed task by an unknown key, three times at
+most, since other workers may know it: if the service does, the worker that said so is given nothing of that task queue for 30 s.`,
     response: TaskStatusResponse,
     errors: ['InputValidationError', 'InputError', ...GONE_OR_CHANGED],
   })

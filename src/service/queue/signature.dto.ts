@@ -1,5 +1,6 @@
 import { SIGNATURE_CODES, type SignatureCode } from '../../signatures/signature-error.js';
 import { OneOf, Text } from '../http/shape.js';
+import { type FoundSignature, VERDICTS } from './signature-verdict.js';
 
 const HEX_SHA256 = { pattern: /^[0-9a-f]{64}$/, description: 'a SHA-256 as 64 hexadecimal digits' };
 const KID = { pattern: /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, description: 'the kid of a key: 1 to 128 printable ASCII characters' };
@@ -21,12 +22,12 @@ export class SignatureRefusal extends SignatureNames {
 }
 
 /** What somebody found of the signature of a task. */
-export class SignatureVerdict extends SignatureNames {
-  @OneOf(['verified', 'failed', 'unchecked'], {
+export class SignatureVerdict extends SignatureNames implements FoundSignature {
+  @OneOf(VERDICTS, {
     description:
       'failed: it ran, or was created, all the same, because the policy is `warn`; or the run ended by it. unchecked: the policy is `off`',
   })
-  verdict!: 'verified' | 'failed' | 'unchecked';
+  verdict!: FoundSignature['verdict'];
 
   @OneOf(SIGNATURE_CODES, { optional: true, description: 'What is wrong with it, if something is' })
   code?: SignatureCode;

@@ -5,9 +5,8 @@ import type { Caller, Creator } from '../http/caller.js';
 import { assertNoDoubleStar } from '../http/scope-rules.js';
 import { atLeast, rankOf } from './priority.js';
 import type { TaskState } from './run-state.js';
-import type { SignatureVerdict } from './signature.dto.js';
 import type { CreateTaskRequest } from './task.dto.js';
-import { assertTimely, digestOf, normalizeDefinition, type StoredDefinition } from './task-definition.js';
+import { assertTimely, digestOf, normalizeDefinition, type Signed, type StoredDefinition } from './task-definition.js';
 
 /** The creator must hold all that the task may do, and may ask for a priority by holding that of a higher one. */
 export const CREATE_TASK_SCOPES: ScopeTemplate = {
@@ -29,13 +28,6 @@ export interface NewTask {
   json: string;
   creator: Creator;
   signed: Signed;
-}
-
-/** What is stored of a signature. */
-export interface Signed {
-  jws?: string;
-  /** Absent where nobody asked for one, and there is none. */
-  verdict?: SignatureVerdict;
 }
 
 /** What a dependent must know of a task: under its lock, or because we create it ourselves. */
@@ -76,7 +68,7 @@ export function newTask(taskId: string, definition: StoredDefinition, signed: Si
   assertTimely(definition, Date.now(), limits.maxTaskDeadlineDays);
   const json = JSON.stringify(definition);
   assertSmall(json, limits.maxTaskSize);
-  return { taskId, definition, digest: digestOf(definition, signed.verdict?.payloadDigest), json, creator, signed };
+  return { taskId, definition, digest: digestOf(definition, signed), json, creator, signed };
 }
 
 /** Throws InputTooLarge for what would fill the heap once a few read it at once: parsed, JSON can take 25 times its bytes. */

@@ -4,6 +4,7 @@ import { NormalFormError, normalForm } from '../../signatures/normal-form.js';
 import { ApiError } from '../http/api-error.js';
 import { rawJson } from '../http/raw-json.js';
 import { type Priority, priorityOf } from './priority.js';
+import type { FoundSignature } from './signature-verdict.js';
 import type { CreateTaskRequest, TaskDefinitionResponse } from './task.dto.js';
 
 /** A definition as stored: normalised, with the priority it was created with. */
@@ -35,13 +36,23 @@ export function assertTimely({ created, deadline, expires }: StoredDefinition, n
   if (at.expires < at.deadline) refuse(`expires ${expires} is before the deadline ${deadline}`);
 }
 
+/** What is stored of a signature. */
+export interface Signed {
+  jws?: string;
+  /** Absent where nobody asked for one, and there is none. */
+  verdict?: FoundSignature;
+}
+
 /**
  * What "identical" means when createTask is repeated: SHA-256 of the canonical form, so that the order of keys does not matter. Of a signed
- * task it is that of what was signed, which the definition is part of: the signature itself may differ each time that it is made.
+ * task it is that of what was signed, which the definition is part of: the signature itself may differ each time that it is made. But not
+ * where it was not verified: a good one must not be taken for the bad one that came first.
  */
-export function digestOf(definition: StoredDefinition, payloadDigest?: string): Buffer {
-  if (payloadDigest !== undefined) return Buffer.from(payloadDigest, 'hex');
-  return createHash('sha256').update(canonicalJson(definition)).digest();
+export function digestOf(definition: StoredDefinition, { jws, verdict }: Signed = {}): Buffer {
+  if (verdict?.verdict === 'verified' && verdict.payloadDigest !== undefined) return Buffer.from(verdict.payloadDigest, 'hex');
+  return createHash('sha256')
+    .update(jws ?? canonicalJson(definition))
+    .digest();
 }
 
 const PRIORITY = ',"priority":"';

@@ -5,7 +5,8 @@ import { Sql } from '../postgres/sql.js';
 import { SignatureCounts } from '../signatures/signature-counts.js';
 import { FindTask } from './find-task.service.js';
 import { refusalOf } from './refusal.js';
-import type { SignatureVerdict, TaskSignatureResponse } from './signature.dto.js';
+import type { TaskSignatureResponse } from './signature.dto.js';
+import type { FoundSignature } from './signature-verdict.js';
 import { findSignature } from './sql/find-signature.js';
 import { reportSignature } from './sql/report-signature.js';
 import type { TaskRow } from './sql/task-columns.js';
@@ -30,7 +31,7 @@ export class TaskSignatures {
   }
 
   /** What the worker found before it began. Once for each run: the same again answers 200, another one 409. */
-  async report(taskId: string, runId: number, verdict: SignatureVerdict): Promise<TaskStatusResponse> {
+  async report(taskId: string, runId: number, verdict: FoundSignature): Promise<TaskStatusResponse> {
     assertWhole(verdict);
     const [task] = await this.sql.query(reportSignature, [taskId, runId, JSON.stringify(verdict)]);
     if (!task) return this.explain(await this.tasks.get(taskId), runId, verdict);
@@ -39,9 +40,10 @@ export class TaskSignatures {
     return { status: statusOf(task) };
   }
 
-  private explain(task: TaskRow, runId: number, verdict: SignatureVerdict): TaskStatusResponse {
-    if (task.runId !== runId || task.runSignature === null) throw refusalOf(task, runId, 'reported on');
-    if (canonicalJson(task.runSignature) === canonicalJson({ ...verdict })) return { status: statusOf(task) };
+  private explain(task: TaskRow, runId: number, verdict: FoundSignature): TaskStatusResponse {
+    const known = (task.runId === runId ? task : task.pastRuns?.find((run) => run.runId === runId))?.runSignature;
+    if (!known) throw refusalOf(task, runId, 'reported on');
+    if (canonicalJson(known) === canonicalJson({ ...verdict })) return { status: statusOf(task) };
     throw new ApiError(
       'RequestConflict',
       `What was found of the signature in run ${runId} of task ${task.taskId} was reported otherwise before`,
@@ -49,7 +51,7 @@ export class TaskSignatures {
   }
 }
 
-function assertWhole({ verdict, code, kid, payloadDigest }: SignatureVerdict): void {
+function assertWhole({ verdict, code, kid, payloadDigest }: FoundSignature): void {
   if (verdict === 'verified' && (kid === undefined || payloadDigest === undefined))
     throw new ApiError('InputError', 'A signature was verified by a key, over something: send kid and payloadDigest');
   if (verdict === 'failed' && code === undefined) throw new ApiError('InputError', 'A verdict `failed` needs a code');

@@ -102,7 +102,12 @@ export class CreateTaskRequest {
   @JsonObject({ default: DEFAULTS.extra, description: 'Anything else' })
   extra!: Record<string, unknown>;
 
-  @Text({ optional: true, maxLength: MOST_SIGNATURE, description: 'A compact JWS over this definition, with every field filled in' })
+  @Text({
+    optional: true,
+    minLength: 1,
+    maxLength: MOST_SIGNATURE,
+    description: 'A compact JWS over this definition, with every field filled in',
+  })
   signature?: string;
 }
 
@@ -129,7 +134,7 @@ export class TaskDefinitionResponse extends TaskPlace {
   @ListOf({ maxLength: 249 })
   routes!: string[];
 
-  @OneOf(PRIORITIES, { description: 'As it is now' })
+  @OneOf(PRIORITIES, { description: 'As it is now; of a signed task, as it was signed' })
   priority!: Priority;
 
   @Integer({ minimum: 0, maximum: 49 })

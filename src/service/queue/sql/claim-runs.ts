@@ -43,7 +43,7 @@ with picked as materialized (
          lateral (select task_id, rank, scheduled, run_id, ctid as at
                     from task
                    where task_queue_id = $1 and rank = mark.nth - 1 and state = 'pending' and deadline > now()
-                     and (scheduled, task_id) > (mark.scheduled, mark.task_id)
+                     and (not_before is null or not_before <= now()) and (scheduled, task_id) > (mark.scheduled, mark.task_id)
                    order by scheduled, task_id
                    limit ${MOST_PLACES}
                      for update skip locked) as waiting

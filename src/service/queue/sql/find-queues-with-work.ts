@@ -11,6 +11,7 @@ select queue.id as "taskQueueId"
   from unnest($1::text[]) as queue (id),
        lateral (select from task
                  where task_queue_id between queue.id and queue.id and state = 'pending' and deadline > now()
+                   and (not_before is null or not_before <= now())
                  order by task_queue_id, rank, scheduled, task_id
                  limit 1) as first`,
 );

@@ -1,19 +1,30 @@
 import { recordEventThenPending } from '../../postgres/outbox.js';
 import { statement } from '../../postgres/sql.js';
 
+/** Of which queue the next run is, and who held the one that ended. */
+export interface RetriedRow {
+  taskQueueId: string;
+  workerGroup: string;
+  workerId: string;
+  /** Whether the task's signature was good when it was created. */
+  isVerified: boolean;
+}
+
 /**
- * Ends a run that is still held as an exception and starts the next one, if a retry is left.
- * $1 task_id, $2 run_id, $3 reason_resolved, $4 reason_created of the next run, $5 deadline delay in seconds, $6 what the worker found of the
- * signature or null, $7 how many runs before it may have ended with the same finding
+ * Ends a run that is still held as an exception and starts the next one, if a retry is left; because of what a worker found of the signature
+ * ($6) only of a task that is signed. Where we believe that signature, `isVerified`, nobody is given the next run for a while ($8).
+ * $1 task_id, $2 run_id, $3 reason_resolved, $4 reason_created of the next run, $5 deadline delay in seconds, $6 the finding, as JSON, or null,
+ * $7 how many runs before may have ended with it, $8 seconds
  */
-export const retryRun = statement<{ taskQueueId: string; workerGroup: string; workerId: string }>(
+export const retryRun = statement<RetriedRow>(
   'retry-run',
   `
 with held as materialized (
   select * from task
    where task_id = $1 and run_id = $2 and state::text = 'running' and taken_until > now() and retries_left > 0
      and ($6::json is null
-          or (select count(*) from past_run where task_id = $1 and run_signature ->> 'code' = $6::json ->> 'code') < $7::integer)
+          or (signature ->> 'kid' is not null
+              and (select count(*) from past_run where task_id = $1 and run_signature ->> 'code' = $6::json ->> 'code') < $7::integer))
      for update
 ), archived as (
   insert into past_run (task_id, run_id, state, reason_created, scheduled, started, worker_group, worker_id, taken_until,
@@ -25,11 +36,13 @@ with held as materialized (
   update task
      set state = 'pending', run_id = task.run_id + 1, retries_left = task.retries_left - 1, reason_created = $4, scheduled = now(),
          started = null, worker_group = null, worker_id = null, taken_until = null, claim_key = null, run_signature = null,
+         not_before = case when held.signature ->> 'verdict' = 'verified' then now() + make_interval(secs => $8) end,
          due = task.deadline + make_interval(secs => $5)
     from held
    where task.task_id = held.task_id
   returning task.*
 ), ${recordEventThenPending({ kind: `'task-exception'`, detail: `json_build_object('runId', run_id - 1)` })}
-select task.task_queue_id as "taskQueueId", held.worker_group as "workerGroup", held.worker_id as "workerId"
+select task.task_queue_id as "taskQueueId", held.worker_group as "workerGroup", held.worker_id as "workerId",
+       coalesce(task.signature ->> 'verdict' = 'verified', false) as "isVerified"
   from task, held`,
 );

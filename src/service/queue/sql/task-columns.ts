@@ -1,5 +1,5 @@
 import type { RunState, TaskState } from '../run-state.js';
-import type { SignatureVerdict } from '../signature.dto.js';
+import type { FoundSignature } from '../signature-verdict.js';
 
 /** A row of `task` as every statement answers it. Times are Dates; what a run has not got yet is null. */
 export interface TaskRow {
@@ -28,9 +28,9 @@ export interface TaskRow {
   resolved: Date | null;
   reasonResolved: string | null;
   /** What the queue found of the signature when the task was created. */
-  signature: SignatureVerdict | null;
+  signature: FoundSignature | null;
   /** What the worker found. */
-  runSignature: SignatureVerdict | null;
+  runSignature: FoundSignature | null;
   pastRuns: PastRun[] | null;
 }
 
@@ -46,7 +46,7 @@ export interface PastRun {
   takenUntil: string | null;
   resolved: string;
   reasonResolved: string;
-  runSignature: SignatureVerdict | null;
+  runSignature: FoundSignature | null;
 }
 
 /** The one list of columns, for a relation called `task`. Only a task that was retried or rerun pays for its past runs. */

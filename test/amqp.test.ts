@@ -7,6 +7,7 @@ import { Logger } from '../src/service/http/logger.js';
 import { SweepService } from '../src/service/queue/sweep.service.js';
 import { AmqpConsumer, isOf } from './support/amqp-consumer.js';
 import { slugid } from './support/api.js';
+import { Creator } from './support/creator.js';
 import { EventReader } from './support/event-reader.js';
 import { RabbitMq } from './support/rabbitmq.js';
 import { eventually, freePort, onDatabase, ServiceProcess } from './support/service-process.js';
@@ -18,7 +19,7 @@ let tasks: Tasks;
 const cleanups: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  test = await startTestService({ sweepInterval: 600 });
+  test = await startTestService({ sweepInterval: 600, signatureAudience: 'amqp' });
   tasks = new Tasks(test.root, test.database);
 });
 afterEach(async () => {
@@ -160,7 +161,8 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     const artifact = { storageType: 'reference', url: 'https://example.com/x', contentType: 'text/plain', expires: inAnHour() };
     await ok(test.root.post(`/queue/v1/task/${taskId}/runs/1/artifacts/public%2Flive.log`, artifact));
     await ok(tasks.report('completed', taskId, 1));
-    await tasks.create({ taskGroupId, schedulerId: 'sched' }, late);
+    const { body, jws } = await new Creator('amqp').signed({ taskGroupId, schedulerId: 'sched' }, { taskId: late });
+    await ok(tasks.put(late, { ...body, signature: jws }));
     await ok(test.root.post(`/queue/v1/task-group/${taskGroupId}/priority`, { newPriority: 'highest' }));
     await tasks.run('failed', late);
     await tasks.create({ taskGroupId, schedulerId: 'sched', dependencies: [unborn] }, unborn);
@@ -170,6 +172,8 @@ if (!RabbitMq.isInstalled) console.warn('SKIPPED: publishing to RabbitMQ is not 
     const told = await reader.next(19);
     const sent = await everything.next(told.length, ({ key }) => key.includes(taskGroupId));
     expect(sent.map(({ kind, payload }) => [kind, payload])).toEqual(told.map(({ kind, data }) => [kind, data]));
+    const ofLate = sent.filter(isOf(late)).map(({ payload }) => payload.status.signature);
+    expect(ofLate).toEqual(Array(5).fill({ verdict: 'unchecked', kid: 'creator', payloadDigest: expect.any(String) }));
     expect(new Set(sent.map(({ kind }) => kind))).toEqual(new Set(PUBLISHED_KINDS));
     const rest = `test.queue.sched.${taskGroupId}._`;
     expect(sent.filter(isOf(taskId)).map(({ kind, key }) => [kind, key])).toEqual([

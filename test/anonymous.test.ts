@@ -4,7 +4,7 @@ import { readConfig } from '../src/service/config.js';
 import { announced, wish } from './operations/artifacts.js';
 import { Line } from './operations/line.js';
 import { operationsOf } from './operations/suite.js';
-import { World } from './operations/world.js';
+import { AUDIENCE, World } from './operations/world.js';
 import { definition, slugid } from './support/api.js';
 import { type DocumentedRoute, documentedRoutes, serviceOf } from './support/contract.js';
 import { ok, refused, Tasks } from './support/tasks.js';
@@ -15,7 +15,7 @@ const { anonymousScopes } = readConfig({});
 let test: TestService;
 let tasks: Tasks;
 beforeAll(async () => {
-  test = await startTestService({ sweepInterval: 600, claimPoll: 0, anonymousScopes });
+  test = await startTestService({ sweepInterval: 600, claimPoll: 0, signatureAudience: AUDIENCE, anonymousScopes });
   tasks = new Tasks(test.root, test.database);
 });
 afterAll(() => test.close());
@@ -42,7 +42,7 @@ it('by default strangers read what workers and tools read without credentials, b
 /** Of all that need scopes. */
 const OPEN = [
   ...['currentScopes', 'expandScopes'],
-  ...['task', 'tasks', 'status', 'statuses', 'listDependentTasks', 'getTaskGroup', 'listTaskGroup', 'followEvents'],
+  ...['task', 'getTaskSignature', 'tasks', 'status', 'statuses', 'listDependentTasks', 'getTaskGroup', 'listTaskGroup', 'followEvents'],
   ...['listArtifacts', 'listLatestArtifacts', 'artifactInfo', 'latestArtifactInfo'],
   ...['pendingTasks', 'getWorkerType', 'listWorkerTypes', 'getWorker', 'listWorkers', 'purgeRequests'],
 ];

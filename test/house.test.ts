@@ -19,7 +19,7 @@ const SOURCES = [...filesIn('src'), ...filesIn('migrations')].map((file) => ({ f
 
 it('the environment is read where the program is put together, and nowhere else', () => {
   const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(text)).map(({ file }) => file);
-  const programs = ['src/cli/audit.ts', 'src/cli/keys.ts', 'src/service/main.ts', 'src/service/migrate.ts'];
+  const programs = ['src/cli/audit.ts', 'src/cli/keys.ts', 'src/cli/signatures.ts', 'src/service/main.ts', 'src/service/migrate.ts'];
   // the last one reads no configuration: it passes PATH on to the programs of Postgres
   expect(readers.sort()).toEqual([...programs, 'src/service/postgres/postgres-host.ts']);
   expect(readFileSync('src/service/postgres/postgres-host.ts', 'utf8').match(/process\.env\.?\w*/g)).toEqual(['process.env.PATH']);
@@ -50,8 +50,9 @@ it('every statement that changes a task or a group writes its event, or changes 
       ({ text }) => /\b(update|insert into) (task|task_group)\b/.test(text) && !/record(GroupEvent|EventThenPending|Event)\(/.test(text),
     )
     .map(({ file }) => path.basename(file, '.ts'));
-  // a lease that is extended, a row that a sweep is to look at later, whether others depend on it, and a group, told by its first task
-  expect(silent.sort()).toEqual(['extend-claim', 'insert-dependencies', 'insert-groups', 'rearm-due']);
+  // a lease that is extended, a row that a sweep is to look at later, whether others depend on it, a group, told by its first task, and what
+  // a worker found of a signature, told by the end of the run
+  expect(silent.sort()).toEqual(['extend-claim', 'insert-dependencies', 'insert-groups', 'rearm-due', 'report-signature']);
 });
 
 it('between a call and its handler there is the guard, and nothing else that every claim would pay for', () => {
@@ -130,12 +131,14 @@ describe('dependency-cruiser', () => {
     'room-signatures': ['src/signatures/planted.ts', "import '../scopes/scope.js';"],
     'room-credentials': ['src/credentials/planted.ts', "import '../signatures/canonical-json.js';"],
     'room-client': ['src/client/planted.ts', "import '../service/http/api-error.js';"],
+    'room-worker': ['src/worker/planted.ts', "import '../credentials/hmac.js';"],
     'room-cli': ['src/cli/planted.ts', "import '../service/auth/registry.js';"],
     'room-service-postgres': ['src/service/postgres/planted.ts', "import '../http/api-error.js';"],
     'room-service-http': ['src/service/http/planted.ts', "import '../auth/registry.js';"],
     'room-service-auth': ['src/service/auth/planted.ts', "import '../queue/run-state.js';"],
     'room-service-audit': ['src/service/audit/planted.ts', "import '../auth/registry.js';"],
     'room-service-fleet': ['src/service/fleet/planted.ts', "import '../queue/run-state.js';"],
+    'room-service-signatures': ['src/service/signatures/planted.ts', "import '../queue/run-state.js';"],
     'room-service-purge-cache': ['src/service/purge-cache/planted.ts', "import '../postgres/sql.js';"],
     'room-service-queue': ['src/service/queue/planted.ts', "import '../auth/registry.js';"],
     'room-service-events': ['src/service/events/planted.ts', "import '../auth/registry.js';"],

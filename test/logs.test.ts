@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import taskcluster from 'taskcluster-client';
 import { authorizationHeader } from '../src/credentials/hawk.js';
 import { type Credentials, definition, slugid } from './support/api.js';
+import { Creator, keySetJson } from './support/creator.js';
 import { createDatabase } from './support/database.js';
 import { eventually, newDataDir, onDatabase, ROOT, removeDataDir, ServiceProcess } from './support/service-process.js';
 
@@ -215,6 +216,8 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
   await send(url, 'POST', `${run}/failed`, 409, { credentials: reclaimed.credentials, operation: 'reportFailed' });
   await send(url, 'POST', `${API}/claim-work/logs%2Fidle`, 499, { ...claiming, hangUpAfterMs: 200 });
 
+  await exerciseSignatures(url);
+
   // refusals that carry secrets
   const status = `${API}/task/${taskId}/status`;
   await send(url, 'GET', status, 401, { credentials: stored, operation: 'status' }); // its token was reset
@@ -242,6 +245,33 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
   await sendBrokenRequest(url, canary('broken-request'));
 }
 
+/** (63, 64) A signed task, refused when it is created, and by its worker. */
+async function exerciseSignatures(url: string): Promise<void> {
+  const creator = new Creator('logs', 'logs-key');
+  const root = { credentials: ROOT };
+  const policy = `${API}/task-queues/logs%2Fsigned/signature-policy`;
+  await send(url, 'PUT', policy, 200, {
+    ...root,
+    body: { policy: 'require', keySet: keySetJson(1, creator) },
+    operation: 'setSignaturePolicy',
+  });
+  const payload = { env: { SECRET: canary('signed-payload') } };
+  const { taskId, body, jws } = await creator.signed({ taskQueueId: 'logs/signed', payload });
+  for (const part of jws.split('.').slice(1)) keep('part of a signature', part);
+  const creating = { ...root, operation: 'createTask' };
+  const task = `${API}/task/${taskId}`;
+  await send(url, 'PUT', task, 400, { ...creating, body: { ...body, payload: { env: { SECRET: canary('other') } }, signature: jws } });
+  await send(url, 'PUT', task, 200, { ...creating, body: { ...body, signature: jws } });
+  const claiming = { ...root, body: { tasks: 1, workerGroup: 'g', workerId: 'w' }, operation: 'claimWork' };
+  const { tasks } = (await send(url, 'POST', `${API}/claim-work/logs%2Fsigned`, 200, claiming)) as {
+    tasks: { credentials: Credentials }[];
+  };
+  keepCredentials(tasks[0]!.credentials);
+  await send(url, 'GET', `${task}/signature`, 200, { ...root, operation: 'getTaskSignature' });
+  const refusal = { reason: 'signature-invalid', signature: { code: 'signature-unknown-key', kid: 'logs-key' } };
+  await send(url, 'POST', `${task}/runs/0/exception`, 200, { ...root, body: refusal, operation: 'reportException' });
+}
+
 it('says one line for each request, and no secret ever', async () => {
   const { url: plainUrl, pool, drop } = await createDatabase();
   const databaseUrl = new URL(plainUrl);
@@ -249,7 +279,13 @@ it('says one line for each request, and no secret ever', async () => {
   keep('database password', databaseUrl.password);
   const dataDir = newDataDir();
   keep('access token', ROOT.accessToken);
-  const environment = { ...onDatabase(databaseUrl.href), MASTER_KEY: canary('master-key'), LOG_LEVEL: 'trace', DATA_DIR: dataDir };
+  const environment = {
+    ...onDatabase(databaseUrl.href),
+    MASTER_KEY: canary('master-key'),
+    LOG_LEVEL: 'trace',
+    DATA_DIR: dataDir,
+    SIGNATURE_AUDIENCE: 'logs',
+  };
   const service = await new ServiceProcess({ ...environment, SWEEP_INTERVAL: '0.2', CLAIM_POLL: '5' }).ready();
   try {
     await exerciseEverything(service.url, pool);
@@ -266,6 +302,8 @@ it('says one line for each request, and no secret ever', async () => {
   }
   expect(secrets.size).toBeGreaterThan(40);
   expect(output).not.toMatch(/authorization|certificate"|mac=/i);
+
+  expect(output).toContain('a worker does not know the key of a signature');
 
   const texts = output.split('\n').filter((line) => line.startsWith('{'));
   const lines = texts.map((text) => JSON.parse(text) as Line);

@@ -39,6 +39,24 @@ it('sizes of definitions are filled in for those that are there, in bytes and in
   await expect(insert('null, ')).rejects.toThrow(/null value in column "size"/);
 });
 
+it('tasks from before there were signatures have none, and go on', async () => {
+  await undoTo('LostAuthority1764000000020');
+  await database.pool.query(
+    `insert into task_definition (task_id, definition, size, digest, scopes, retries, expires) values ('old', '{}', 2, '', '{}', 5, now());
+     insert into task_group (task_group_id, scheduler_id) values ('old', '-');
+     insert into task (task_id, task_queue_id, task_group_id, scheduler_id, project_id, rank, retries_left, deadline, expires, unsatisfied, state, run_id)
+     values ('old', 'p/q', 'old', '-', 'none', 6, 5, now() + interval '1 hour', now() + interval '1 day', 0, 'pending', 0);
+     insert into worker (task_queue_id, worker_group, worker_id, expires) values ('p/q', 'g', 'w', now())`,
+  );
+  await dataSource.runMigrations();
+  const { rows } = await database.pool.query(
+    `select task.signature, run_signature, not_before, task_definition.signature as jws, held_back_until
+       from task join task_definition using (task_id), worker where task_id = 'old'`,
+  );
+  expect(rows).toEqual([{ signature: null, run_signature: null, not_before: null, jws: null, held_back_until: null }]);
+  await database.pool.query('truncate task, task_definition, task_group, worker cascade');
+});
+
 it('every migration can be undone and done again', async () => {
   await database.pool.query('truncate task_definition');
   const columns = async () =>

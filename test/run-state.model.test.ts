@@ -468,6 +468,12 @@ function shown({ state, priority, retriesLeft, runs }: Answer['body']): Shown {
   return { state, priority, retriesLeft, runs: runs.map(there) };
 }
 
+/** What a run tells of the signature that its worker refused (Tasks.report). */
+const FOUND: Record<string, object> = {
+  'signature-missing': { signature: { verdict: 'failed', code: 'signature-missing' } },
+  'signature-invalid': { signature: { verdict: 'failed', code: 'signature-expired' } },
+};
+
 function expected({ life, rank, holders }: ModelTask): Shown {
   const runs = life.runs.map((run, runId) => {
     const holder = holders[runId];
@@ -475,6 +481,7 @@ function expected({ life, rank, holders }: ModelTask): Shown {
       runId,
       ...run,
       ...(holder ? named(holder) : {}),
+      ...(FOUND[run.reasonResolved ?? ''] ?? {}),
       times: ['scheduled', ...(holder ? ['takenUntil', 'started'] : []), ...(run.reasonResolved ? ['resolved'] : [])],
     };
   });

@@ -8,7 +8,7 @@ import { expectPages } from './pages.js';
 import { expectNoOracle, expectScopes, expectStrangersRefused } from './scopes.js';
 import { expectSigned, isSigned } from './signed.js';
 import { expectUnreadableRefused, MALFORMED } from './unreadable.js';
-import { World } from './world.js';
+import { AUDIENCE, World } from './world.js';
 
 /** No test can provoke it. */
 const NEVER_SEEN = '500 InternalServerError';
@@ -21,7 +21,7 @@ const SEEN_ELSEWHERE = '413 InputTooLarge';
 export async function testOperations(...services: string[]): Promise<void> {
   let test: TestService;
   beforeAll(async () => {
-    test = await startTestService({ sweepInterval: 600, claimPoll: 0 });
+    test = await startTestService({ sweepInterval: 600, claimPoll: 0, signatureAudience: AUDIENCE });
   });
   afterAll(() => test.close());
 

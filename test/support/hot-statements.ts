@@ -15,14 +15,17 @@ import { extendClaim } from '../../src/service/queue/sql/extend-claim.js';
 import { failLapsed } from '../../src/service/queue/sql/fail-lapsed.js';
 import { failOverdue } from '../../src/service/queue/sql/fail-overdue.js';
 import { findClaimsByKey } from '../../src/service/queue/sql/find-claims-by-key.js';
+import { findDue } from '../../src/service/queue/sql/find-due.js';
 import { findHeldGrant } from '../../src/service/queue/sql/find-held-grant.js';
 import { findQueuesWithWork } from '../../src/service/queue/sql/find-queues-with-work.js';
+import { findSignature } from '../../src/service/queue/sql/find-signature.js';
 import { findTask } from '../../src/service/queue/sql/find-task.js';
 import { findUnsettled } from '../../src/service/queue/sql/find-unsettled.js';
 import { insertTask } from '../../src/service/queue/sql/insert-task.js';
 import { rearmDue } from '../../src/service/queue/sql/rearm-due.js';
 import { reduceRun } from '../../src/service/queue/sql/reduce-run.js';
 import { reportRuns } from '../../src/service/queue/sql/report-runs.js';
+import { reportSignature } from '../../src/service/queue/sql/report-signature.js';
 import { resolveGroups } from '../../src/service/queue/sql/resolve-groups.js';
 import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
@@ -93,7 +96,7 @@ function create(count: number): Execution {
   const task = [times(count, queueAt), groups, each('-'), each('none'), each(4), each(inOneDay())];
   return {
     statement: createTasks,
-    parameters: [...stored, ...task, DELAY, each('client'), each(inOneDay()), each(null), each(null)],
+    parameters: [...stored, ...task, DELAY, each('client'), each(inOneDay()), each(null), each(null), each('a.b.c'), each('{}')],
     rows: count,
     looksAt: count * count,
   }; // compared in memory
@@ -147,7 +150,7 @@ export const otherStatements = (): Execution[] => [...ofOneTask(), ...ofTheSweep
 
 function ofOneTask(): Execution[] {
   const definition = ['new', DEFINITION, Buffer.alloc(32), ['scope'], 5, inOneDay()];
-  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY, 'client', inOneDay(), null, null];
+  const task = [queueAt(1), groupAt(1), '-', 'none', 4, inOneDay(), 0, DELAY, 'client', inOneDay(), null, null, 'a.b.c', '{}'];
   return [
     { statement: insertTask, parameters: [...definition, ...task], rows: 1 },
     { statement: findTask, parameters: [taskAt(20)], rows: 1 },
@@ -162,8 +165,10 @@ function ofOneTask(): Execution[] {
     { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },
     { statement: findHeldGrant, parameters: [running(1), 0], rows: 1 },
     { statement: reduceRun, parameters: [running(1), 0, [], ['scope'], null], rows: 1 },
-    { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed'], rows: 1 },
-    { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY], rows: 1 },
+    { statement: resolveRun, parameters: [running(1), 0, 'completed', 'completed', null], rows: 1 },
+    { statement: reportSignature, parameters: [running(1), 0, '{}'], rows: 1 },
+    { statement: findSignature, parameters: [taskAt(20)], rows: 1 },
+    { statement: retryRun, parameters: [running(1), 0, 'worker-shutdown', 'retry', DELAY, null, null, null], rows: 1 },
     {
       statement: satisfyDependents,
       parameters: [taskAt(PLACES.unsettled.first)],
@@ -176,6 +181,7 @@ function ofOneTask(): Execution[] {
 
 function ofTheSweep(): Execution[] {
   return [
+    { statement: findDue, parameters: [], rows: 1 },
     { statement: rearmDue, parameters: [DELAY, BATCH], rows: BATCH, looksAt: DUE },
     { statement: retryLapsed, parameters: [DELAY, BATCH], rows: BATCH, looksAt: DUE },
     { statement: failLapsed, parameters: [BATCH], rows: BATCH, looksAt: DUE },

@@ -66,7 +66,8 @@ export class Tasks {
   report(outcome: string, taskId: string, runId = 0): Promise<Answer> {
     const run = `/queue/v1/task/${taskId}/runs/${runId}`;
     if (outcome === 'completed' || outcome === 'failed') return this.api.post(`${run}/${outcome}`);
-    return this.api.post(`${run}/exception`, { reason: outcome });
+    const why = outcome === 'signature-invalid' ? { signature: { code: 'signature-expired' } } : {};
+    return this.api.post(`${run}/exception`, { reason: outcome, ...why });
   }
 
   /** Claims run `runId` and ends it so. */

@@ -51,6 +51,10 @@ export default operation({
       },
       ...{ ...conflict, says: /is sealed/ },
     },
+    'a signature that is none': {
+      call: { body: { signature: 'a.b.c' } },
+      ...{ code: 'SignatureRefused', says: /^signature-malformed: / },
+    },
     'scopes in two stars': { call: { body: { scopes: ['a**'] } }, ...wrong, says: /a\*\* ends in \*\*/ },
     'a dependency that does not exist': { call: { body: { dependencies: [slugid()] } }, ...wrong, says: /1 dependencies do not exist/ },
     'a dependency that expires too early': {

@@ -54,6 +54,11 @@ export default operation({
     },
   },
   refusals: {
+    'a signature that is none': {
+      call: last(() => ({ signature: 'a.b.c' })),
+      code: 'SignatureRefused',
+      says: /^tasks\[2\]: signature-malformed: /,
+    },
     'no tasks': { call: { body: { tasks: [] } }, code: 'InputValidationError', says: /tasks has 0 elements/ },
     'a task that is none': { call: last(() => ({ retries: 50 })), code: 'InputValidationError', says: /tasks\[2\]\.task\.retries / },
     'one id twice': {

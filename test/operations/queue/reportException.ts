@@ -18,6 +18,14 @@ export default operation({
   },
   refusals: {
     ...exception.refusals,
+    'a signature that is not why': {
+      call: { body: { signature: { code: 'signature-expired' } } },
+      ...{ code: 'InputError', says: /not malformed-payload; leave it out/ },
+    },
+    'no word of what is wrong with the signature': {
+      call: { body: { reason: 'signature-invalid' } },
+      ...{ code: 'InputError', says: /needs `signature`/ },
+    },
     'a reason that is not the worker’s to give': {
       call: { body: { reason: 'canceled' } },
       code: 'InputValidationError',

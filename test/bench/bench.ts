@@ -12,6 +12,7 @@ import { profile } from './scenarios/profile.js';
 import { replicas } from './scenarios/replicas.js';
 import type { Scenario } from './scenarios/scenario.js';
 import { signatures } from './scenarios/signatures.js';
+import { signedCreates } from './scenarios/signed-creates.js';
 import { snapshot } from './scenarios/snapshot.js';
 import { soak } from './scenarios/soak.js';
 import { wakeUp } from './scenarios/wake-up.js';
@@ -26,7 +27,7 @@ import { type Verdict, verdicts } from './targets.js';
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
-const ON_REQUEST = [soak, profile, signatures];
+const ON_REQUEST = [soak, profile, signatures, signedCreates];
 
 interface Machine extends Durability {
   cores: number;

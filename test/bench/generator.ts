@@ -38,13 +38,14 @@ async function work(job: Job, meter: Meter): Promise<void> {
 }
 
 function connect({ over, taskQueueId, concurrency }: Job): Driver | Promise<Driver> {
-  if (over.driver === 'http') return new HttpDriver(over.urls, taskQueueId, concurrency);
+  if (over.driver === 'http') return new HttpDriver(over.urls, taskQueueId, concurrency, over.sign);
   const kind = over.driver === 'floor' ? FloorDriver : StatementsDriver;
   return kind.connect(over.databaseUrl, taskQueueId, concurrency);
 }
 
 async function creates(driver: Driver, _job: Job, meter: Meter, worker: number): Promise<void> {
   while (meter.take(1)) {
+    await driver.prepare?.(worker);
     await meter.time('create', () => driver.create(worker));
     meter.count(1);
   }

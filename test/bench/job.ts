@@ -1,3 +1,4 @@
+import type { TaskKey } from '../../src/signatures/generate-key.js';
 import type { Percentiles } from './latencies.js';
 
 /** What the generator is to do. Plain data: it crosses a process border. */
@@ -23,9 +24,15 @@ export interface Job {
 
 /** Whom to load: services over HTTP, the floor, or the service's own statements in its database. */
 export type Target =
-  | { driver: 'http'; urls: string[] }
+  | { driver: 'http'; urls: string[]; sign?: Signing }
   | { driver: 'floor'; databaseUrl: string }
   | { driver: 'statements'; databaseUrl: string };
+
+/** Each task is signed before it is sent. `discard`: and sent without its signature, so that all else is the same. */
+export interface Signing {
+  key: TaskKey['privateJwk'];
+  discard: boolean;
+}
 
 export interface Result {
   /** Tasks created, cycles completed, or polls answered while it was measured. */

@@ -61,7 +61,20 @@ const cycle = async (n: number) => {
   const json = JSON.stringify({ payload: { command: ['true'], data: 'x'.repeat(1_200) } });
   const identity = ['wear/queue', `group-${n % 1_000}`, '-', 'none', 5];
   if (PENDING === 0)
-    await sql.query(insertTask, [`task-${n}`, json, Buffer.alloc(32), ['a:scope'], 5, soon, ...identity, soon, 0, 60, 'client', null]);
+    await sql.query(insertTask, [
+      `task-${n}`,
+      json,
+      Buffer.alloc(32),
+      ['a:scope'],
+      5,
+      soon,
+      ...identity,
+      soon,
+      0,
+      60,
+      'client',
+      ...Array(5).fill(null),
+    ]);
   const asked = performance.now();
   const claim = await claimOne();
   claims.push(performance.now() - asked);

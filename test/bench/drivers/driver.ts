@@ -10,6 +10,8 @@ export interface Held {
 
 /** One way to create tasks and to work on them: over HTTP, or straight to Postgres. `worker` counts from 0. */
 export interface Driver {
+  /** What comes before a creation and is not measured. */
+  prepare?(worker: number): Promise<void>;
   create(worker: number): Promise<void>;
   claim(worker: number, wanted: number): Promise<Held[]>;
   reclaim(worker: number, held: Held): Promise<Held>;

@@ -1,9 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { signTaskRequest } from '../../../src/client/sign-task-request.js';
 import type { Credentials } from '../../../src/credentials/ext.js';
 import { headerMac } from '../../../src/credentials/hawk.js';
 import { slugid } from '../../../src/credentials/slugid.js';
+import { signerOf, type TaskSigner } from '../../../src/signatures/signer.js';
+import type { Signing } from '../job.js';
 import { Connection } from './connection.js';
 import type { Driver, Held } from './driver.js';
+
+/** What tasks of the bench are signed for. */
+export const AUDIENCE = 'bench';
 
 const TASK_SCOPES = ['bench:read:one', 'secrets:get:project/bench/*'];
 
@@ -15,7 +21,7 @@ export const LOAD_CLIENT = {
   scopes: [
     ...TASK_SCOPES,
     ...['queue:create-task:lowest:bench/*', 'queue:create-task:project:none', 'queue:scheduler-id:-'],
-    ...['queue:claim-work:bench/*', 'queue:worker-id:bench/*'],
+    ...['queue:claim-work:bench/*', 'queue:worker-id:bench/*', 'queue:set-signature-policy:bench/*'],
   ],
 };
 
@@ -32,12 +38,17 @@ interface Claim {
 export class HttpDriver implements Driver {
   private readonly services: Service[];
   private readonly task: string;
+  private readonly signer: TaskSigner | undefined;
+  /** By worker: the next task, signed. */
+  private readonly signed = new Map<number, { taskId: string; body: string }>();
 
   constructor(
     urls: readonly string[],
     private readonly taskQueueId: string,
     connections: number,
+    private readonly signing?: Signing,
   ) {
+    this.signer = signing && signerOf(signing.key);
     this.services = urls.map((url) => new Service(url, connections));
     this.task = JSON.stringify(task(taskQueueId, slugid()));
   }
@@ -46,10 +57,24 @@ export class HttpDriver implements Driver {
     await this.createTask(worker);
   }
 
-  async createTask(worker: number): Promise<string> {
+  async prepare(worker: number): Promise<void> {
+    if (!this.signing || !this.signer) return;
     const taskId = slugid();
-    await this.call(worker, 'PUT', `task/${taskId}`, LOAD_CLIENT, this.task);
+    const request = { audience: AUDIENCE, taskId, definition: JSON.parse(this.task) };
+    const { signature, ...definition } = await signTaskRequest(this.signer, request);
+    this.signed.set(worker, { taskId, body: JSON.stringify(this.signing.discard ? definition : { ...definition, signature }) });
+  }
+
+  async createTask(worker: number): Promise<string> {
+    const { taskId, body } = this.signed.get(worker) ?? { taskId: slugid(), body: this.task };
+    await this.call(worker, 'PUT', `task/${taskId}`, LOAD_CLIENT, body);
     return taskId;
+  }
+
+  /** Whose signatures the queue believes, and that it wants them. */
+  async require(keySet: object): Promise<void> {
+    const path = `task-queues/${encodeURIComponent(this.taskQueueId)}/signature-policy`;
+    await this.call(0, 'PUT', path, LOAD_CLIENT, JSON.stringify({ policy: 'require', keySet }));
   }
 
   /** As many tasks as one request may hold, each of which depends on up to so many before it. */

@@ -44,7 +44,7 @@ export class StatementsDriver implements Driver {
   }
 
   async complete(worker: number, held: Held): Promise<void> {
-    const rows = await this.sql.query(worker, resolveRun, [held.taskId, held.runId, 'completed', 'completed']);
+    const rows = await this.sql.query(worker, resolveRun, [held.taskId, held.runId, 'completed', 'completed', null]);
     if (rows.length === 0) throw new Error('the report found no lease');
   }
 

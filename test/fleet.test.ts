@@ -334,6 +334,8 @@ describe('quarantine', () => {
     try {
       const queue = await polled();
       const path = `/queue/v1/claim-work/${encodeURIComponent(queue)}`;
+      await tasks.create({ taskQueueId: queue });
+      await ok(replica.root.post(path, { workerGroup: 'group', workerId: 'w0', tasks: 1 })); // its first claim opens connections
       const [held, free] = ['w1', 'w2'].map((workerId) => replica.root.post(path, { workerGroup: 'group', workerId, tasks: 1 }));
       await quarantine(queue);
       const { Quarantine } = await import('../src/service/fleet/quarantine.js');

@@ -63,6 +63,8 @@ const queueOf = (name: string, n: number) => `${name}/queue-${n}`;
 it('a thousand workers on a hundred idle queues cost next to nothing, and still are woken', async () => {
   const polls = Array.from({ length: 1_000 }, (_, n) => poll(n % 2 ? there.root : test.root, queueOf('idle', n % 100), `w-${n}`));
   const hungUp = polls.map((one) => one.answer.catch(() => 'hung up'));
+  const waiting = () => [test, there].reduce((sum, { service }) => sum + service.app.get(ClaimDesk).waiting, 0);
+  await eventually('all wait', () => waiting() === 1_000);
   await sleep(2_500); // until all have looked once
   const asked = jest.spyOn(pg.Client.prototype, 'query'); // every statement of both replicas
   const cpu = process.cpuUsage();
@@ -132,7 +134,7 @@ async function insertSilently(taskQueueId: string): Promise<string> {
   const task = definition({ taskQueueId, taskGroupId: taskId, schedulerId: '-', projectId: 'none', priority: 'lowest' });
   const { expires, deadline } = task;
   const identity = [taskQueueId, taskId, '-', 'none', 6];
-  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60, null, null, null, null];
+  const columns = [taskId, JSON.stringify(task), Buffer.alloc(32), [], 5, expires, ...identity, deadline, 0, 60, ...Array(6).fill(null)];
   await test.database.pool.query(insertTask.text, columns);
   return taskId;
 }

@@ -10,6 +10,13 @@ import { SetupError } from './setup-error.js';
  */
 export const HOLD_BACK = 30;
 
+/** A run that this worker has begun already. */
+export class BegunBefore extends SignatureError {
+  constructor({ taskId, runId }: Run) {
+    super('signature-context-mismatch', `Run ${runId} of task ${taskId} was begun by this worker before`);
+  }
+}
+
 /** A claim of which nothing is run. Its message has names in it, and no values of the definition. */
 export class ClaimRefused extends Error {
   /** What the run ends with. */
@@ -27,6 +34,11 @@ export class ClaimRefused extends Error {
    * worker is to claim nothing more until that is mended, or it would use up the retries of one task after another.
    */
   readonly ownFault: boolean;
+  /**
+   * It was begun by this worker before: it is under way, or the worker died over it, or somebody hands it out twice. Nothing is to be reported,
+   * or that would end a run that is under way; where there is none the lease lapses, and the task is tried again.
+   */
+  readonly begunBefore: boolean;
 
   readonly #queue: QueuesWord | undefined;
 
@@ -36,6 +48,7 @@ export class ClaimRefused extends Error {
     this.code = error.code;
     this.ownFault = run !== undefined && isOwnFault(error);
     this.reason = this.ownFault ? 'worker-shutdown' : reasonOf(error.code);
+    this.begunBefore = error instanceof BegunBefore;
     this.elsewhere = error.code === 'signature-unknown-key';
     this.run = run;
     this.#queue = queue;

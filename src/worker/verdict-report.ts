@@ -6,8 +6,12 @@ export function verdictReport({ verdict, code, kid, thumbprint, payloadDigest }:
   return defined({ verdict, code, kid, thumbprint, payloadDigest });
 }
 
-/** What the queue is told of a run that does not begin: nothing of its signature where nobody could look at that. */
-export function refusalReport({ ownFault, reason, code, kid, payloadDigest }: ClaimRefused) {
+/**
+ * What the queue is told of a run that does not begin: nothing of its signature where nobody could look at that, and nothing at all of one that
+ * was begun before.
+ */
+export function refusalReport({ begunBefore, ownFault, reason, code, kid, payloadDigest }: ClaimRefused) {
+  if (begunBefore) return undefined;
   return ownFault ? { reason } : { reason, signature: defined({ code, kid, payloadDigest }) };
 }
 

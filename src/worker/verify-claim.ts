@@ -6,7 +6,7 @@ import { isCoveredByWarn, SIGNATURE_POLICIES, type SignaturePolicy, stricterOf }
 import type { Definition } from '../signatures/task-payload.js';
 import { assertUnchanged, type VerifiedTask, verifyTask } from '../signatures/verify-task.js';
 import { wantedEnvironment } from '../signatures/wanted-environment.js';
-import { ClaimRefused } from './claim-refused.js';
+import { BegunBefore, ClaimRefused } from './claim-refused.js';
 import { type QueuesWord, queuesWordOf, type Worded } from './queues-word.js';
 import type { Run, SeenRuns } from './seen-runs.js';
 
@@ -136,5 +136,5 @@ const UNVERIFIED_KEPT = 5 * 86_400;
 /** Where somebody looks, a run begins once, signed or not. */
 function assertFirst(run: Run, { verdict }: Judged, exp: number | undefined, { seen, now }: Terms): void {
   if (verdict === 'unchecked' || seen.begin(run, exp ?? now + UNVERIFIED_KEPT, now)) return;
-  throw new SignatureError('signature-context-mismatch', `Run ${run.runId} of task ${run.taskId} was begun by this worker before`);
+  throw new BegunBefore(run);
 }

@@ -40,7 +40,8 @@ export class SmallWorker {
       log(`${run?.taskId}/${run?.runId} is refused: ${message}`);
       if (elsewhere) this.heldBackUntil = terms().now + HOLD_BACK;
       if (ownFault) this.heldBackUntil = Number.POSITIVE_INFINITY;
-      if (run) await report({ ...run, queue: error.queue }, 'exception', refusalReport(error));
+      const body = refusalReport(error);
+      if (run && body) await report({ ...run, queue: error.queue }, 'exception', body);
       return;
     }
     log(`${task.taskId}/${task.runId} is ${task.verdict}`);

@@ -191,7 +191,8 @@ it('(41) a run that was handed out once is not run when it is handed out again',
   await tasks.alter(taskId, `state = 'pending', resolved = null, reason_resolved = null, run_signature = null`);
   await claimAndTake();
   expect(ran()).toEqual(once);
-  await expectRefused(taskId, 'signature-context-mismatch');
+  const { state: still, runs } = await tasks.status(taskId);
+  expect([still, runs[0].signature]).toEqual(['running', undefined]); // it may be under way: who has it lets it lapse
 });
 
 it('(38) nor is it run more often than it was signed for', async () => {

@@ -153,6 +153,13 @@ describe('a signed task', () => {
       /exists already with another definition or signature/,
     );
     expect(await refused(tasks.put(taskId, body), 409)).toMatch(/exists already/);
+    const before = await creator.signed({ taskQueueId: await queue('off') });
+    await ok(tasks.put(before.taskId, { ...before.body, signature: before.jws }));
+    await setPolicy(test.root, String(before.body.taskQueueId), 'require', KEYS); // what is found of it changes; it is the same all the same
+    await ok(tasks.put(before.taskId, { ...before.body, signature: before.jws }));
+    await ok(
+      test.root.post('/queue/v1/tasks/create', { tasks: [{ taskId: before.taskId, task: { ...before.body, signature: before.jws } }] }),
+    );
     const forged = await impostor.signed({ taskQueueId });
     const genuine = await creator.sign(forged.taskId, forged.body, { iat: iatOf(forged.jws) });
     expect((await ok(tasks.put(forged.taskId, { ...forged.body, signature: forged.jws }))).status.signature.verdict).toBe('failed');
@@ -426,6 +433,27 @@ describe('a worker that refuses a task', () => {
     await created(taskQueueId);
     expect(await given(tasks, 0)).toHaveLength(1);
     await there.close();
+  });
+
+  it('(62) is held back also where nothing is tried again; what a run that ran was marked with is no try', async () => {
+    const taskQueueId = await queue('require');
+    const found = { code: 'signature-unknown-key', kid: 'creator' };
+    const worker = (workerId: string) => ({ workerGroup: 'group', workerId });
+    const last = await created(taskQueueId, { retries: 0 });
+    await claim(taskQueueId, worker('stale'));
+    expect((await ok(refuse(last.taskId, 0, 'signature-invalid', found))).status.state).toBe('exception');
+    await created(taskQueueId);
+    expect(await claim(taskQueueId, worker('stale'))).toBeUndefined();
+    const warned = await queue('warn');
+    const { taskId } = await created(warned, { retries: 9 });
+    for (const n of [0, 1, 2]) {
+      await claim(warned, worker(`w${n}`));
+      await ok(test.root.post(`/queue/v1/task/${taskId}/runs/${n}/signature`, { verdict: 'failed', ...found }));
+      await ok(tasks.report('worker-shutdown', taskId, n));
+    }
+    await claim(warned, worker('w3'));
+    expect((await ok(refuse(taskId, 3, 'signature-invalid', found))).status.state).toBe('pending');
+    expect(await refused(tasks.claimTask(taskId, 4, worker('w4')), 409)).toMatch(/given out again in some seconds/);
   });
 
   it('(62) is held back only by a key that we know: nobody idles workers by a name that he made up', async () => {

@@ -34,15 +34,15 @@ const PAYLOAD_TYPE = 'leasehold-task/v1';
 /** A task has runs 0 to 1000. */
 const MOST_RUNS = 1001;
 
-const isText = (value: unknown) => typeof value === 'string' && value.length >= 1 && value.length <= 1024;
+const isText = (value: unknown): value is string => typeof value === 'string' && value.length >= 1 && value.length <= 1024;
 
 /** Each member, and what it must be. */
 const MEMBERS: Record<keyof TaskPayload, { is: (value: unknown) => boolean; wanted: string }> = {
   _type: { is: (value) => value === PAYLOAD_TYPE, wanted: PAYLOAD_TYPE },
   aud: { is: isText, wanted: 'a text, the name of a deployment' },
-  taskId: { is: (value) => /^[A-Za-z0-9_-]{22}$/.test(String(value)) && isText(value), wanted: 'the id of a task: 22 characters' },
+  taskId: { is: (value) => isText(value) && /^[A-Za-z0-9_-]{22}$/.test(value), wanted: 'the id of a task: 22 characters' },
   taskQueueId: {
-    is: (value) => /^[^/\p{Cc}]+\/[^/\p{Cc}]+$/u.test(String(value)) && isText(value),
+    is: (value) => isText(value) && /^[^/\p{Cc}]+\/[^/\p{Cc}]+$/u.test(value),
     wanted: '<provisionerId>/<workerType>',
   },
   iat: { is: isInstant, wanted: 'a time in unix seconds' },

@@ -655,6 +655,13 @@ describe('what anybody could send', () => {
     expect(refusal(() => inspectTask(jwsOf(full(380_000)), EXPECTED)).detail).toMatch(/more than 50000 values; let the task download/);
   });
 
+  it.each(['taskId', 'taskQueueId', 'aud', '_type'])('is refused where %s is no text, whatever it can be made into', (name) => {
+    for (const value of ['{"toString":1,"valueOf":1}', `${'['.repeat(100_000)}${']'.repeat(100_000)}`]) {
+      const payload = JSON.stringify({ ...PAYLOAD, [name]: 0 }).replace(`"${name}":0`, `"${name}":${value}`);
+      expect(refusal(() => inspectTask(jwsOfText(payload), EXPECTED)).code).toBe('signature-payload-invalid');
+    }
+  });
+
   it('ends no line of a log: names are quoted', async () => {
     const name = 'x\n\u001b[2Kall is well';
     const copy = { ...DEFINITION, [name]: 1 };

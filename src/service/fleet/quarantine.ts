@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { Bulletin } from '../postgres/bulletin.js';
 import { Sql } from '../postgres/sql.js';
-import { holdBack } from './sql/hold-back.js';
+import { type HeldBackRow, holdBack } from './sql/hold-back.js';
 import { listQuarantined } from './sql/list-quarantined.js';
 
 export interface WorkerName {
@@ -20,6 +20,7 @@ const MOST_HELD_BACK = 1_000;
  */
 @Injectable()
 export class Quarantine implements OnApplicationBootstrap, OnModuleDestroy {
+  /** By the clock that nobody sets: that of the database may be another one. */
   private until = new Map<string, number>();
   private asked = 0;
   private answered = 0;
@@ -45,23 +46,25 @@ export class Quarantine implements OnApplicationBootstrap, OnModuleDestroy {
 
   holds(taskQueueId: string, { workerGroup, workerId }: WorkerName): boolean {
     if (this.until.size === 0) return false;
-    return (this.until.get(`${taskQueueId}/${workerGroup}/${workerId}`) ?? 0) > Date.now();
+    return (this.until.get(`${taskQueueId}/${workerGroup}/${workerId}`) ?? 0) > performance.now();
   }
 
-  /** For so many seconds the worker is given nothing of that queue, unless a thousand others are: then it is not worth it. */
-  async holdBack(taskQueueId: string, { workerGroup, workerId }: WorkerName, seconds: number): Promise<void> {
-    const held = await this.sql.query(holdBack, [taskQueueId, workerGroup, workerId, seconds, MOST_HELD_BACK]);
-    if (held.length === 0) return;
+  /** The worker that holds a run whose signature was verified is given nothing of that queue for so many seconds. Undefined: it is not held back. */
+  async holdBack(taskId: string, runId: number, seconds: number): Promise<HeldBackRow | undefined> {
+    const [held] = await this.sql.query(holdBack, [taskId, runId, seconds, MOST_HELD_BACK]);
+    if (!held) return undefined;
     this.bulletin.fleetChanged();
-    await this.refresh();
+    await this.refresh().catch(() => undefined); // the poll tries again
+    return held;
   }
 
   /** Looks may overtake one another: what an older one saw never replaces what a newer one did. */
   async refresh(): Promise<void> {
     const look = ++this.asked;
+    const began = performance.now();
     const rows = await this.sql.query(listQuarantined);
     if (look < this.answered) return;
     this.answered = look;
-    this.until = new Map(rows.map((row) => [`${row.taskQueueId}/${row.workerGroup}/${row.workerId}`, row.until.getTime()]));
+    this.until = new Map(rows.map((row) => [`${row.taskQueueId}/${row.workerGroup}/${row.workerId}`, began + row.seconds * 1000]));
   }
 }

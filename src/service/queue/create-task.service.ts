@@ -160,7 +160,7 @@ export class CreateTaskService {
   private async sameAgain(task: NewTask): Promise<TaskRow | undefined> {
     const [known] = await this.sql.query(findDefinition, [task.taskId]);
     if (!known) return undefined;
-    assertSame(task, known.digest);
+    assertSame(task, known);
     return this.tasks.find(task.taskId);
   }
 

@@ -140,9 +140,9 @@ async function takeIds(batch: NumberedTask[], runner: Runner): Promise<Set<strin
   const known = batch.filter(({ taskId }) => !taken.has(taskId));
   if (known.length === 0) return new Set();
   const digests = await runner.query(findDigests, [known.map(({ taskId }) => taskId)]);
-  const digestOf = new Map(digests.map(({ taskId, digest }) => [taskId, digest]));
-  for (const task of known) refusedAs(task.index, () => assertSame(task, digestOf.get(task.taskId)));
-  return new Set(digestOf.keys());
+  const stored = new Map(digests.map((one) => [one.taskId, one]));
+  for (const task of known) refusedAs(task.index, () => assertSame(task, stored.get(task.taskId)));
+  return new Set(stored.keys());
 }
 
 function taskColumns(batch: NewTask[]): unknown[] {

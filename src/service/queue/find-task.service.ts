@@ -28,7 +28,7 @@ export class FindTask {
   async definition(taskId: string): Promise<TaskDefinitionResponse> {
     const [row] = await this.sql.query(findDefinition, [taskId]);
     if (!row) throw unknownTask(taskId);
-    return shownDefinition(row);
+    return shownDefinition({ ...row, isSigned: row.jws !== null });
   }
 
   /**

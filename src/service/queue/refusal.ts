@@ -17,6 +17,7 @@ function reasonOf(task: TaskRow, runId: number, attempted: Attempted): string {
   // a run may be resolved and reported on after the deadline, so that is never the reason why not
   if (task.pastDeadline && (attempted === 'claimed' || attempted === 'reclaimed'))
     return `the deadline ${task.deadline.toISOString()} has passed`;
+  if (task.state === 'pending' && attempted === 'claimed') return 'its worker did not know a key; it is given out again in some seconds';
   if (task.state === 'pending') return 'it is pending; claim it first';
   const takenUntil = task.takenUntil?.toISOString();
   if (task.lapsed) return `its lease lapsed at ${takenUntil} (claim-expired)`;

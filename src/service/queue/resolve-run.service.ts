@@ -14,7 +14,7 @@ import { SettleService } from './settle.service.js';
 import type { SignatureRefusal } from './signature.dto.js';
 import type { FoundSignature } from './signature-verdict.js';
 import { resolveRun } from './sql/resolve-run.js';
-import { type RetriedRow, retryRun } from './sql/retry-run.js';
+import { retryRun } from './sql/retry-run.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskExceptionRequest, TaskStatusResponse } from './task.dto.js';
 import { statusOf } from './task-status.js';
@@ -53,12 +53,13 @@ export class ResolveRunService {
   /** Ends a run as an exception; if the reason is retried and a retry is left, the next run is pending at once. */
   async exception(taskId: string, runId: number, { reason, signature }: TaskExceptionRequest): Promise<TaskStatusResponse> {
     const verdict = refusedBy(reason, signature);
+    if (isUnknownKey(verdict)) await this.leaveToOthers(taskId, runId, verdict);
     const again = RETRIED[reason] ?? (isUnknownKey(verdict) ? 'retry' : undefined);
     if (again) {
       const found = verdict ? [JSON.stringify(verdict), MOST_UNKNOWN, UNTIL_KNOWN] : [null, null, null];
       const [retried] = await this.sql.query(retryRun, [taskId, runId, reason, again, this.config.deadlineDelay, ...found]);
       if (retried) {
-        if (verdict) await this.leaveToOthers(retried, verdict);
+        if (verdict) this.count(retried.taskQueueId, verdict);
         this.desk.announce(retried.taskQueueId);
         return { status: statusOf(await this.tasks.get(taskId)) };
       }
@@ -66,22 +67,25 @@ export class ResolveRunService {
     return verdict ? this.refuse(taskId, runId, reason, verdict) : this.resolve(taskId, runId, 'exception', reason);
   }
 
-  /** Only where we know the key is it the worker that lacks it: whoever creates tasks could name one that nobody has, and idle a whole fleet. */
-  private async leaveToOthers({ taskQueueId, isVerified, ...worker }: RetriedRow, { kid }: FoundSignature): Promise<void> {
+  /**
+   * Only where we know the key is it the worker that lacks it: whoever creates tasks could name one that nobody has, and idle a whole fleet.
+   * Before the run ends, and whether or not it is tried again: otherwise the worker could be given the next task at once, and end that, too.
+   */
+  private async leaveToOthers(taskId: string, runId: number, { kid }: FoundSignature): Promise<void> {
+    const worker = await this.quarantine.holdBack(taskId, runId, HELD_BACK);
+    if (worker)
+      this.log.warn({ ...worker, kid }, 'a worker does not know the key of a signature; it is given nothing of the queue for 30 s');
+  }
+
+  private count(taskQueueId: string, { kid }: FoundSignature): void {
     this.counts.count({ taskQueueId, by: 'worker', verdict: 'refused', kid });
-    if (!isVerified) return;
-    this.log.warn(
-      { taskQueueId, ...worker, kid },
-      'a worker does not know the key of a signature; it is given nothing of the queue for 30 s',
-    );
-    await this.quarantine.holdBack(taskQueueId, worker, HELD_BACK);
   }
 
   /** Alone: what a worker refuses to run is rare, and others who share a statement need not carry its verdict. */
   private async refuse(taskId: string, runId: number, reason: WorkerReason, verdict: FoundSignature): Promise<TaskStatusResponse> {
     const [task] = await this.sql.query(resolveRun, [taskId, runId, 'exception', reason, JSON.stringify(verdict)]);
     if (!task) return this.explain(taskId, runId, 'exception', reason);
-    this.counts.count({ taskQueueId: task.taskQueueId, by: 'worker', verdict: 'refused', kid: verdict.kid });
+    this.count(task.taskQueueId, verdict);
     await this.settling.settle(task);
     return { status: statusOf(task) };
   }
@@ -94,7 +98,7 @@ export class ResolveRunService {
   }
 }
 
-function isUnknownKey(verdict: FoundSignature | undefined): boolean {
+function isUnknownKey(verdict: FoundSignature | undefined): verdict is FoundSignature {
   return verdict?.code === 'signature-unknown-key';
 }
 

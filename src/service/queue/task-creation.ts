@@ -107,9 +107,15 @@ function refuseDependencies(problem: string, fix: string, taskIds: string[]): ne
   throw new ApiError('InputError', `${taskIds.length} dependencies ${problem}; ${fix}: ${named}`);
 }
 
+/** What is stored of a task that exists. */
+interface Known {
+  digest: Buffer;
+  jws: string | null;
+}
+
 /** Throws RequestConflict: only the same definition may be sent again under the id of a task that exists. */
-export function assertSame({ taskId, digest }: NewTask, known: Buffer | undefined): void {
-  if (known?.equals(digest)) return;
+export function assertSame({ taskId, digest, signed }: NewTask, known: Known | undefined): void {
+  if (known?.digest.equals(digest) || (known?.jws && known.jws === signed.jws)) return; // what is found of one signature may change
   throw new ApiError('RequestConflict', `Task ${taskId} exists already with another definition or signature; choose a new task id`);
 }
 

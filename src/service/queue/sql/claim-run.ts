@@ -17,7 +17,7 @@ with claimed as (
      set state = 'running', worker_group = $3, worker_id = $4, started = greatest(now(), scheduled), fence = fence + 1,
          taken_until = now() + make_interval(secs => $5),
          due = least(now() + make_interval(secs => $5), deadline + make_interval(secs => $6)), claim_key = null
-   where task_id = $1 and run_id = $2 and state = 'pending' and deadline > now()
+   where task_id = $1 and run_id = $2 and state = 'pending' and deadline > now() and (not_before is null or not_before <= now())
   returning *
 ), held as (
   select * from task

@@ -64,7 +64,7 @@ it('a thousand workers on a hundred idle queues cost next to nothing, and still 
   const polls = Array.from({ length: 1_000 }, (_, n) => poll(n % 2 ? there.root : test.root, queueOf('idle', n % 100), `w-${n}`));
   const hungUp = polls.map((one) => one.answer.catch(() => 'hung up'));
   const waiting = () => [test, there].reduce((sum, { service }) => sum + service.app.get(ClaimDesk).waiting, 0);
-  await eventually('all wait', () => waiting() === 1_000);
+  await eventually('all wait', () => waiting() === 1_000, 17_000); // a poll lasts 20 s
   await sleep(2_500); // until all have looked once
   const asked = jest.spyOn(pg.Client.prototype, 'query'); // every statement of both replicas
   const cpu = process.cpuUsage();

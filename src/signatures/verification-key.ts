@@ -15,8 +15,8 @@ export interface VerificationKey extends Readonly<PublicKey> {
 
 const KEY_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'alg', 'use', 'key_ops', 'owner', 'nbf', 'exp', 'revoked', 'taskQueues'];
 
-const KID = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
-export const isKid = (kid: unknown): kid is string => typeof kid === 'string' && KID.test(kid);
+export const KID_PATTERN = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+export const isKid = (kid: unknown): kid is string => typeof kid === 'string' && KID_PATTERN.test(kid);
 
 const QUEUE_PATTERN = /^(\*|[a-zA-Z0-9_/-]{1,77}\*?)$/;
 const isQueuePattern = (pattern: unknown): pattern is string => typeof pattern === 'string' && QUEUE_PATTERN.test(pattern);

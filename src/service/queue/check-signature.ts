@@ -8,7 +8,7 @@ import { Config } from '../config.js';
 import { ApiError } from '../http/api-error.js';
 import { SignatureCounts } from '../signatures/signature-counts.js';
 import { type QueuePolicy, SignaturePolicies } from '../signatures/signature-policies.js';
-import type { FoundSignature } from './signature-verdict.js';
+import { countedAs, type FoundSignature } from './signature-verdict.js';
 import type { Signed, StoredDefinition } from './task-definition.js';
 
 /** Seconds that the clocks of creators may be from ours. */
@@ -40,7 +40,7 @@ export class CheckSignature {
     const expectation = { audience: this.config.signatureAudience, taskId, taskQueueId, runId: 0, now, skew: SKEW };
     try {
       const verdict = judged(jws, definition, queue, expectation);
-      this.count(taskQueueId, verdict.code === 'signature-missing' ? 'unsigned' : verdict.verdict, verdict.kid);
+      this.count(taskQueueId, countedAs(verdict), verdict.kid);
       return jws === undefined ? { verdict } : { jws, verdict };
     } catch (error) {
       if (!(error instanceof SignatureError) || error.code === 'signature-check-error') throw error; // our own failure is nobody's refusal
@@ -49,8 +49,8 @@ export class CheckSignature {
     }
   }
 
-  private count(taskQueueId: string, verdict: FoundSignature['verdict'] | 'unsigned' | 'refused', kid: string | undefined): void {
-    if (verdict !== 'unchecked') this.counts.count({ taskQueueId, by: 'queue', verdict, kid });
+  private count(taskQueueId: string, verdict: ReturnType<typeof countedAs> | 'refused', kid: string | undefined): void {
+    if (verdict) this.counts.count({ taskQueueId, by: 'queue', verdict, kid });
   }
 }
 

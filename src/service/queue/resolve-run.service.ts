@@ -15,9 +15,8 @@ import type { SignatureRefusal } from './signature.dto.js';
 import type { FoundSignature } from './signature-verdict.js';
 import { resolveRun } from './sql/resolve-run.js';
 import { retryRun } from './sql/retry-run.js';
-import type { TaskRow } from './sql/task-columns.js';
 import type { TaskExceptionRequest, TaskStatusResponse } from './task.dto.js';
-import { statusOf } from './task-status.js';
+import { runIn, statusOf } from './task-status.js';
 
 /** Runs of a task that may end because the worker does not know the key: it may be on its way to others. */
 const MOST_UNKNOWN = 3;
@@ -92,7 +91,7 @@ export class ResolveRunService {
 
   private async explain(taskId: string, runId: number, state: string, reason: string): Promise<TaskStatusResponse> {
     const task = await this.tasks.get(taskId);
-    const run = runOf(task, runId);
+    const run = runIn(task, runId);
     if (run?.state === state && run.reasonResolved === reason) return { status: statusOf(task) };
     throw refusalOf(task, runId, 'resolved');
   }
@@ -115,8 +114,4 @@ function refusedBy(reason: WorkerReason, signature: SignatureRefusal | undefined
   if (isMissing !== (code === 'signature-missing'))
     throw new ApiError('InputError', `The reason ${reason} does not go with signature.code ${code}; send the one that does`);
   return { verdict: 'failed', ...signature, code };
-}
-
-function runOf(task: TaskRow, runId: number): { state: string; reasonResolved: string | null } | undefined {
-  return task.runId === runId ? task : task.pastRuns?.find((run) => run.runId === runId);
 }

@@ -15,3 +15,9 @@ export interface FoundSignature {
   /** Of the key that verified it (RFC 7638). */
   thumbprint?: string;
 }
+
+/** As what it is counted; undefined where nobody looked. */
+export function countedAs({ verdict, code }: FoundSignature): 'verified' | 'failed' | 'unsigned' | undefined {
+  if (verdict === 'unchecked') return undefined;
+  return code === 'signature-missing' ? 'unsigned' : verdict;
+}

@@ -1,9 +1,10 @@
 import { SIGNATURE_CODES, type SignatureCode } from '../../signatures/signature-error.js';
+import { KID_PATTERN } from '../../signatures/verification-key.js';
 import { OneOf, Text } from '../http/shape.js';
 import { type FoundSignature, VERDICTS } from './signature-verdict.js';
 
 const HEX_SHA256 = { pattern: /^[0-9a-f]{64}$/, description: 'a SHA-256 as 64 hexadecimal digits' };
-const KID = { pattern: /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, description: 'the kid of a key: 1 to 128 printable ASCII characters' };
+const KID = { pattern: KID_PATTERN, description: 'the kid of a key: 1 to 128 printable ASCII characters' };
 const THUMBPRINT = { pattern: /^[A-Za-z0-9_-]{43}$/, description: 'the thumbprint of a key (RFC 7638): 43 characters' };
 
 /** What a signature says it is of. */

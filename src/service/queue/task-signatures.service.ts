@@ -6,12 +6,12 @@ import { SignatureCounts } from '../signatures/signature-counts.js';
 import { FindTask } from './find-task.service.js';
 import { refusalOf } from './refusal.js';
 import type { TaskSignatureResponse } from './signature.dto.js';
-import type { FoundSignature } from './signature-verdict.js';
+import { countedAs, type FoundSignature } from './signature-verdict.js';
 import { findSignature } from './sql/find-signature.js';
 import { reportSignature } from './sql/report-signature.js';
 import type { TaskRow } from './sql/task-columns.js';
 import type { TaskStatusResponse } from './task.dto.js';
-import { statusOf } from './task-status.js';
+import { runIn, statusOf } from './task-status.js';
 
 /** The signatures of tasks, and what workers say of them. */
 @Injectable()
@@ -35,13 +35,13 @@ export class TaskSignatures {
     assertWhole(verdict);
     const [task] = await this.sql.query(reportSignature, [taskId, runId, JSON.stringify(verdict)]);
     if (!task) return this.explain(await this.tasks.get(taskId), runId, verdict);
-    const counted = verdict.code === 'signature-missing' ? 'unsigned' : verdict.verdict;
-    if (counted !== 'unchecked') this.counts.count({ taskQueueId: task.taskQueueId, by: 'worker', verdict: counted, kid: verdict.kid });
+    const counted = countedAs(verdict);
+    if (counted) this.counts.count({ taskQueueId: task.taskQueueId, by: 'worker', verdict: counted, kid: verdict.kid });
     return { status: statusOf(task) };
   }
 
   private explain(task: TaskRow, runId: number, verdict: FoundSignature): TaskStatusResponse {
-    const known = (task.runId === runId ? task : task.pastRuns?.find((run) => run.runId === runId))?.runSignature;
+    const known = runIn(task, runId)?.runSignature;
     if (!known) throw refusalOf(task, runId, 'reported on');
     if (canonicalJson(known) === canonicalJson({ ...verdict })) return { status: statusOf(task) };
     throw new ApiError(

@@ -25,6 +25,11 @@ export function statusOf(task: TaskRow): TaskStatus {
   return status;
 }
 
+/** The run of that number, be it the latest or a past one. */
+export function runIn(task: TaskRow, runId: number): TaskRow | PastRun | undefined {
+  return task.runId === runId ? task : task.pastRuns?.find((run) => run.runId === runId);
+}
+
 function runsOf(task: TaskRow): TaskRun[] {
   const runs = task.pastRuns?.map(runOf) ?? [];
   if (task.runId !== null) runs.push(runOf(task));

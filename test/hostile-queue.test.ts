@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { slugid } from '../src/credentials/slugid.js';
 import { generateKey } from '../src/signatures/generate-key.js';
 import { readKeySet } from '../src/signatures/key-set.js';
-import { SeenRuns } from '../src/worker/seen-runs.js';
-import { StateDir } from '../src/worker/state-dir.js';
-import type { Terms } from '../src/worker/verify-claim.js';
+import { SeenRuns } from '../src/worker/claims/seen-runs.js';
+import type { Terms } from '../src/worker/claims/verify-claim.js';
+import { StateDir } from '../src/worker/state/state-dir.js';
 import { AUDIENCE, type Claim, CREATOR, claimOf, definitionOf, KEYS, NOW, signatureOf, TASK_QUEUE } from './support/signed-claims.js';
 import { SmallWorker } from './support/small-worker.js';
 

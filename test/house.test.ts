@@ -131,7 +131,7 @@ describe('dependency-cruiser', () => {
     'room-signatures': ['src/signatures/planted.ts', "import '../scopes/scope.js';"],
     'room-credentials': ['src/credentials/planted.ts', "import '../signatures/canonical-json.js';"],
     'room-client': ['src/client/planted.ts', "import '../service/http/api-error.js';"],
-    'room-worker': ['src/worker/planted.ts', "import '../credentials/hmac.js';"],
+    'room-worker': ['src/worker/planted.ts', "import '../service/http/api-error.js';"],
     'room-cli': ['src/cli/planted.ts', "import '../service/auth/registry.js';"],
     'room-service-postgres': ['src/service/postgres/planted.ts', "import '../http/api-error.js';"],
     'room-service-http': ['src/service/http/planted.ts', "import '../auth/registry.js';"],

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import { readKeySet } from '../src/signatures/key-set.js';
 import { SignatureError } from '../src/signatures/signature-error.js';
-import { ClaimRefused, HOLD_BACK } from '../src/worker/claim-refused.js';
-import type { Run } from '../src/worker/seen-runs.js';
-import { SetupError } from '../src/worker/setup-error.js';
-import { refusalReport, verdictReport } from '../src/worker/verdict-report.js';
-import { assertCanVerify, type Terms, verifyClaim } from '../src/worker/verify-claim.js';
+import { ClaimRefused, HOLD_BACK } from '../src/worker/claims/claim-refused.js';
+import type { Run } from '../src/worker/claims/seen-runs.js';
+import { refusalReport, verdictReport } from '../src/worker/claims/verdict-report.js';
+import { assertCanVerify, type Terms, verifyClaim } from '../src/worker/claims/verify-claim.js';
+import { SetupError } from '../src/worker/state/setup-error.js';
 import { AUDIENCE, type Claim, CREATOR, claimOf, definitionOf, KEYS, NOW, TASK_QUEUE } from './support/signed-claims.js';
 
 /* What a worker makes of a claim, by its own policy and the queue's. What a hostile queue can think of is in hostile-queue.test.ts. */

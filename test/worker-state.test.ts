@@ -4,8 +4,8 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { SeenRuns } from '../src/worker/seen-runs.js';
-import { StateDir } from '../src/worker/state-dir.js';
+import { SeenRuns } from '../src/worker/claims/seen-runs.js';
+import { StateDir } from '../src/worker/state/state-dir.js';
 
 /* A worker that is killed, whatever it was doing, leaves no lock behind, and what it began stays begun. */
 

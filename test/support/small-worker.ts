@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp } from 'node:fs/promises';
 import path from 'node:path';
-import { ClaimRefused, HOLD_BACK } from '../../src/worker/claim-refused.js';
-import type { QueuesWord } from '../../src/worker/queues-word.js';
-import { runEnvironment } from '../../src/worker/run-environment.js';
-import type { Run } from '../../src/worker/seen-runs.js';
-import { refusalReport, verdictReport } from '../../src/worker/verdict-report.js';
-import { type ClearedTask, type Terms, verifyClaim } from '../../src/worker/verify-claim.js';
+import { ClaimRefused, HOLD_BACK } from '../../src/worker/claims/claim-refused.js';
+import type { QueuesWord } from '../../src/worker/claims/queues-word.js';
+import type { Run } from '../../src/worker/claims/seen-runs.js';
+import { refusalReport, verdictReport } from '../../src/worker/claims/verdict-report.js';
+import { type ClearedTask, type Terms, verifyClaim } from '../../src/worker/claims/verify-claim.js';
+import { runEnvironment } from '../../src/worker/payload/run-environment.js';
 
 interface Surroundings {
   terms: () => Terms;

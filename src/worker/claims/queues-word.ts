@@ -1,4 +1,4 @@
-import { deepFrozen } from '../signatures/json-value.js';
+import { deepFrozen } from '../../signatures/json-value.js';
 
 /** What the queue says of a claim, as it was when that was checked. Nobody has signed it: it is good for talking to that queue. */
 export interface QueuesWord {

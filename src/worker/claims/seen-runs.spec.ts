@@ -2,9 +2,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameS
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { jest } from '@jest/globals';
+import { SetupError } from '../state/setup-error.js';
+import { StateDir } from '../state/state-dir.js';
 import { SeenRuns } from './seen-runs.js';
-import { SetupError } from './setup-error.js';
-import { StateDir } from './state-dir.js';
 
 const NOW = 1_800_000_000;
 const EXP = NOW + 600;

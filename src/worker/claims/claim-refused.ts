@@ -1,7 +1,7 @@
-import { type Claimed, type SignatureCode, SignatureError } from '../signatures/signature-error.js';
+import { type Claimed, type SignatureCode, SignatureError } from '../../signatures/signature-error.js';
+import { SetupError } from '../state/setup-error.js';
 import type { QueuesWord } from './queues-word.js';
 import type { Run } from './seen-runs.js';
-import { SetupError } from './setup-error.js';
 
 /**
  * Seconds for which a worker that does not know a key leaves that task queue to others. The task waits again at once: without a pause the

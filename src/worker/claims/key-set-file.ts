@@ -1,8 +1,8 @@
-import { type KeySet, mayReplace, readKeySet } from '../signatures/key-set.js';
-import { SignatureError } from '../signatures/signature-error.js';
-import { SetupError } from './setup-error.js';
-import type { StateDir } from './state-dir.js';
-import { readTrusted } from './trusted-path.js';
+import { type KeySet, mayReplace, readKeySet } from '../../signatures/key-set.js';
+import { SignatureError } from '../../signatures/signature-error.js';
+import { SetupError } from '../state/setup-error.js';
+import type { StateDir } from '../state/state-dir.js';
+import { readTrusted } from '../state/trusted-path.js';
 
 /** Bytes. A thousand keys are a third of it. */
 const MOST_BYTES = 1024 * 1024;

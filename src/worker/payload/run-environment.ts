@@ -1,6 +1,6 @@
-import { assertEnvAllowed, isOfTheWorker } from '../signatures/reserved-env.js';
-import type { Definition } from '../signatures/task-payload.js';
-import { wantedEnvironment } from '../signatures/wanted-environment.js';
+import { assertEnvAllowed, isOfTheWorker } from '../../signatures/reserved-env.js';
+import type { Definition } from '../../signatures/task-payload.js';
+import { wantedEnvironment } from '../../signatures/wanted-environment.js';
 
 export interface Surroundings {
   /** What the worker tells the run: TASK_…, RUN_ID, TASKCLUSTER_…, LEASEHOLD_…. */

@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, fdatasyncSync } from 'node:fs';
-import { SetupError } from './setup-error.js';
-import type { StateDir } from './state-dir.js';
+import { SetupError } from '../state/setup-error.js';
+import type { StateDir } from '../state/state-dir.js';
 
 /** In the state directory: a line for each run that was begun, `<taskId>/<runId> <exp>`. */
 const FILE = 'begun-runs';

@@ -1,4 +1,4 @@
-import { SignatureError } from '../signatures/signature-error.js';
+import { SignatureError } from '../../signatures/signature-error.js';
 import { runEnvironment } from './run-environment.js';
 
 const TOLD = { TASK_ID: 'fN1SbArXTPSVFNUvaOlinQ', RUN_ID: '0', TASKCLUSTER_ROOT_URL: 'https://tasks.example.com', LEASEHOLD_PROXY: 'x' };

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { generateKey } from '../signatures/generate-key.js';
+import { generateKey } from '../../signatures/generate-key.js';
+import { SetupError } from '../state/setup-error.js';
+import { StateDir } from '../state/state-dir.js';
 import { KeySetFile } from './key-set-file.js';
-import { SetupError } from './setup-error.js';
-import { StateDir } from './state-dir.js';
 
 const KEYS = ['a', 'b', 'c'].map((kid) => generateKey('EdDSA', { kid }).publicJwk);
 const [A, B, C] = KEYS as [object, object, object];

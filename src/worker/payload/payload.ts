@@ -41,7 +41,7 @@ export interface Step {
 }
 
 export interface When {
-  /** What has become of the steps before: none has failed; one has, and stopped them; whatever. */
+  /** What has become of the steps before: none has stopped them; one has failed, so that the task does; whatever. */
   status: 'success' | 'failure' | 'always';
   /** All of which must hold. */
   all: readonly { input: string; operator: 'in' | 'notin'; values: readonly string[] }[];

@@ -1,0 +1,16 @@
+import { randomUUID } from 'node:crypto';
+import { openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/**
+ * A descriptor from which that content can be read, of a file that has no name. Unlike a pipe it needs nobody to fill it while it is read:
+ * eight pipes took 5 ms more of each step. It may be written to a disk, so it is not for secrets.
+ */
+export function anonymousFile(content: string | Buffer): number {
+  const place = path.join(tmpdir(), `leasehold-${randomUUID()}`);
+  const file = openSync(place, 'wx+', 0o600);
+  rmSync(place);
+  writeSync(file, Buffer.from(content), 0, null, 0); // which leaves the position of reading where it is
+  return file;
+}

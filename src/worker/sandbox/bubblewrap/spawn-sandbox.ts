@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import type { StepRun } from '../isolation.js';
+import { seccompFilter } from '../seccomp/seccomp.js';
+import { anonymousFile } from './anonymous-file.js';
+import { bubblewrapArguments } from './bubblewrap-arguments.js';
+import type { RootEntry } from './rootfs.js';
+import { stepShell } from './step-shell.js';
+
+/** Descriptors of bwrap. What it says itself is on 2, which the step gets only once it stands for its output. */
+const [SAID, STATUS, STARTED, ARGUMENTS, FILTER, DATA] = [2, 3, 4, 5, 6, 7] as const;
+
+export interface SandboxProcess {
+  process: ChildProcess;
+  said: Readable;
+  status: Readable;
+  started: Readable;
+}
+
+/**
+ * Starts bwrap for a step. It reads its options from a file, since anybody on the host can read the words of a process; and it gets the
+ * step's environment as its own, since `--clearenv` would leave ours in /proc/1/environ. `through` are words of a program that starts it.
+ * Throws what spawn throws, and TypeError for a step that cannot be told.
+ */
+export function spawnSandbox(step: StepRun, root: readonly RootEntry[], through: readonly string[] = []): SandboxProcess {
+  const { options, files, secrets } = bubblewrapArguments(step, root, DATA);
+  const open = [`${options.join('\0')}\0`, seccompFilter(process.arch), ...files].map(anonymousFile);
+  try {
+    return spawned(step, through, open, secrets);
+  } finally {
+    open.forEach(closeSync);
+  }
+}
+
+function spawned(step: StepRun, through: readonly string[], files: readonly number[], secrets: readonly string[]): SandboxProcess {
+  const descriptors = ['--json-status-fd', STATUS, '--args', ARGUMENTS, '--seccomp', FILTER].map(String);
+  const words = [...through, step.settings.bubblewrap, ...descriptors, '--', ...stepShell(step, STARTED)];
+  const env = { NODE_V8_COVERAGE: undefined, ...step.env }; // Node would add its own, if it has it
+  const ours = ['pipe', 'pipe', 'pipe'] as const; // SAID, STATUS, STARTED
+  const stdio = ['ignore', step.output, ...ours, ...files, ...secrets.map(() => 'pipe' as const)] as const;
+  const child = spawn(words[0]!, words.slice(1), { env, cwd: '/', stdio: [...stdio] });
+  const pipes = child.stdio as unknown as readonly (Readable & Writable)[];
+  fill(pipes.slice(ARGUMENTS + files.length), secrets);
+  return { process: child, said: pipes[SAID]!, status: pipes[STATUS]!, started: pipes[STARTED]! };
+}
+
+/** bwrap that has ended reads no more: how it ended tells why. */
+function fill(pipes: readonly Writable[], contents: readonly string[]): void {
+  pipes.forEach((pipe, index) => {
+    pipe.on('error', () => {});
+    pipe.end(contents[index]);
+  });
+}

@@ -1,0 +1,92 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import type { Places } from '../sandbox/isolation.js';
+import { ControlFiles } from './control-files.js';
+import type { Job } from './job.js';
+import type { StepView } from './step-environment.js';
+
+/** Files that a step may put beside its declared results, before there is no room for more. */
+const SPARE_FILES = 64;
+
+/** The directory of one task, with all that steps are given. Throws where it cannot be made. */
+export class TaskDirectory {
+  readonly control: ControlFiles;
+  readonly #job: Job;
+  #resultsOf: number | undefined;
+
+  constructor(job: Job) {
+    this.#job = job;
+    this.control = new ControlFiles(this.#at('control'), job);
+    for (const name of ['home', 'output', 'results']) mkdirSync(this.#at(name), { mode: 0o700 });
+    run('mkfifo', ['-m', '0600', ...[...job.payload.steps.keys()].map((index) => this.fifo(index))]);
+    if (job.isolation !== 'none') this.#limitResults();
+  }
+
+  /** Where files of secrets are put for steps that share our file system. */
+  get creds(): string {
+    return path.join(this.control.directory, 'creds');
+  }
+
+  fifo(index: number): string {
+    return this.#at('output', String(index));
+  }
+
+  results(index: number): string {
+    return this.#at('results', String(index));
+  }
+
+  places(index: number): Places {
+    const { tools, downward, steps, scripts, run } = this.control;
+    const { proxySocket } = this.#job;
+    const workspace = this.#at('workspace');
+    return { tools, downward, steps, scripts, run, results: this.results(index), workspace, ...(proxySocket && { proxySocket }) };
+  }
+
+  /** What a step finds here, if it sees the same paths as we do. */
+  view(index: number): StepView {
+    const { proxySocket } = this.#job;
+    const [control, workspace, home] = [this.control.directory, this.#at('workspace'), this.#at('home')];
+    return { control, workspace, home, results: this.results(index), ...(proxySocket && { proxySocket }) };
+  }
+
+  /** By which a process of this task is known, if it cannot be known by its namespace. */
+  get marker(): Record<string, string> {
+    return { LEASEHOLD_TASK: this.#job.taskDir };
+  }
+
+  /** An empty directory for what a step results in, in place of that of the step before. */
+  beginResults(index: number): void {
+    if (this.#resultsOf !== undefined) this.#removeResults(this.#resultsOf);
+    mkdirSync(this.results(index), { recursive: true });
+    this.#resultsOf = index;
+  }
+
+  /** Where it cannot be removed, for it is deeper than a path can be long, all of its file system goes. */
+  #removeResults(index: number): void {
+    try {
+      rmSync(this.results(index), { recursive: true, force: true });
+    } catch {
+      if (this.#job.isolation === 'none') return; // nobody needs that place again
+      run('umount', ['--lazy', this.#at('results')]);
+      this.#limitResults();
+    }
+  }
+
+  /** Results are on a disk of their own, so that they cannot fill that of the worker. One for all steps, since each mount makes sandboxes slower. */
+  #limitResults(): void {
+    const { payload, sandbox } = this.#job;
+    const most = Math.max(...payload.steps.map(({ results }) => results.length)) + SPARE_FILES;
+    const options = `size=${sandbox.limits.results},nr_inodes=${most},mode=0700,nodev,nosuid`;
+    run('mount', ['-t', 'tmpfs', '-o', options, 'results', this.#at('results')]);
+  }
+
+  #at(...names: string[]): string {
+    return path.join(this.#job.taskDir, ...names);
+  }
+}
+
+function run(program: string, words: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(program, words, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} failed: ${error?.message ?? stderr.trim().split('\n')[0]}`);
+}

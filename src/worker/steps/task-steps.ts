@@ -1,0 +1,78 @@
+import type { Step } from '../payload/payload.js';
+import type { StepPlan } from '../payload/step-plan.js';
+import type { Order, Outcome, StepRecord, Told } from './job.js';
+import type { StepRunner } from './step-runner.js';
+
+type Tell = (told: Told) => Promise<void>;
+
+/** The steps of one task, in order, and what comes of all of them. */
+export class TaskSteps {
+  readonly #plan: StepPlan;
+  readonly #runner: StepRunner;
+  readonly #tell: Tell;
+  #running: Step | undefined;
+  /** Milliseconds since 1970 after which nothing is run any more. Absent: nobody has stopped the steps. */
+  #cleanUpEnds: number | undefined;
+  #reason: Order['reason'] = 'cancelled';
+
+  constructor(plan: StepPlan, runner: StepRunner, tell: Tell) {
+    this.#plan = plan;
+    this.#runner = runner;
+    this.#tell = tell;
+  }
+
+  async run(): Promise<Outcome> {
+    const steps: StepRecord[] = [];
+    for (let next = this.#plan.next(); next !== undefined; next = this.#plan.next()) {
+      const { index, step } = next;
+      const record = next.run && !this.#isOver ? await this.#runStep(index, step) : this.#runner.skip(index, step);
+      this.#plan.ended(index, record.reason);
+      steps.push(record);
+      await this.#tell({ told: 'step-ended', index, step: record });
+    }
+    if (!this.#runner.isIntact) this.#plan.stop('broken');
+    return { outcome: this.#plan.outcome, steps, results: resultsOf(steps) };
+  }
+
+  /** May be called again, with less time. The time counts from now: it includes what a running step takes to end. */
+  stop({ reason, cleanUp }: Order): void {
+    this.#reason = reason;
+    this.#plan.stop(reason);
+    this.#cleanUpEnds = Math.min(this.#cleanUpEnds ?? Number.POSITIVE_INFINITY, Date.now() + cleanUp);
+    if (this.#running !== undefined && (this.#isOver || this.#running.when.status !== 'always')) this.#runner.watch?.stop(this.#stoppedBy);
+    setTimeout(() => this.#endCleanUp(), cleanUp);
+  }
+
+  async #runStep(index: number, step: Step): Promise<StepRecord> {
+    this.#running = step;
+    const told = this.#tell({ told: 'step-started', index, name: step.name, at: new Date().toISOString() });
+    try {
+      const record = await this.#runner.run(index, step);
+      await told;
+      return record;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** Those that still run had their time; who was told to end before has the grace to do so. */
+  #endCleanUp(): void {
+    if (this.#runner.watch?.stoppedBy === undefined) this.#runner.watch?.kill(this.#stoppedBy);
+  }
+
+  get #isOver(): boolean {
+    return this.#cleanUpEnds !== undefined && Date.now() >= this.#cleanUpEnds;
+  }
+
+  get #stoppedBy() {
+    return this.#reason === 'cancelled' ? 'Cancelled' : 'TimeoutExceeded';
+  }
+}
+
+/** Who failed has no say in what the task results in, if a later step wants to be asked. */
+export function resultsOf(steps: readonly StepRecord[]): Outcome['results'] {
+  const completed = steps.filter(({ reason }) => reason === 'Completed');
+  return Object.fromEntries(
+    completed.flatMap(({ name: step, results }) => Object.entries(results).map(([name, value]) => [name, { step, value }])),
+  );
+}

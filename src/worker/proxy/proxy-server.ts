@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ProxyLimits } from './limits.js';
+import type { Call } from './pass-on.js';
+import { malformed, Refusal } from './refusal.js';
+import { leaveBody, refuse, refuseRaw } from './refuse.js';
+import { requestProblem } from './request-problem.js';
+import { Turns } from './turns.js';
+
+/** What is told of a request: no header, no body, and of its URL no query, where signatures are. */
+export interface ProxiedCall {
+  method: string;
+  path: string;
+  /** 499: the step did not wait for the answer. */
+  status: number;
+  ms: number;
+}
+
+/** Answers one call. What it throws is told to the step. */
+export type Handler = (call: Call) => Promise<void>;
+
+/** Milliseconds in which a request's headers must be there, for which a connection may have none, and between looks at that. */
+const HEADERS_WITHIN = 30_000;
+const KEPT_ALIVE = 60_000;
+const LOOK_EVERY = 1_000;
+
+const HUNG_UP = 499; // as the service logs it
+
+/** Serves steps on a socket. Takes each for hostile: it may send anything, for ever, or never read. */
+export class ProxyServer {
+  readonly #server: Server;
+  readonly #sockets = new Set<Duplex>();
+  /** By connection, what is being answered. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
+  readonly #turns: Turns;
+  #closed: Promise<unknown> | undefined;
+
+  /** @param handlerOf throws Refusal for what nobody handles */
+  constructor(
+    private readonly handlerOf: (method: string, target: string) => Handler,
+    private readonly most: ProxyLimits,
+    private readonly log: (call: ProxiedCall) => void,
+  ) {
+    this.#turns = new Turns(most.requests);
+    this.#server = createServer({
+      maxHeaderSize: most.headerBytes,
+      headersTimeout: Math.min(HEADERS_WITHIN, most.requestMs),
+      requestTimeout: most.requestMs,
+      connectionsCheckingInterval: LOOK_EVERY,
+      keepAliveTimeout: KEPT_ALIVE,
+      requireHostHeader: false, // whatever it says, all goes to one service
+      insecureHTTPParser: false,
+    });
+    this.#server.maxConnections = most.connections;
+    this.#attach();
+  }
+
+  async listen(socketPath: string): Promise<void> {
+    await once(this.#server.listen(socketPath), 'listening');
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= once(this.#server.close(), 'close'); // which removes the socket from its directory
+    for (const socket of this.#sockets) socket.destroy();
+    await this.#closed;
+  }
+
+  #attach(): void {
+    const serve = (request: IncomingMessage, answer: ServerResponse) => void this.#serve(request, answer);
+    this.#server.on('request', serve).on('checkContinue', serve).on('checkExpectation', serve);
+    this.#server.on('error', () => undefined); // of one connection that could not be taken
+    this.#server.on('connection', (socket) => {
+      socket.on('error', () => undefined); // a step that hangs up ends nothing but its request
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    this.#server.on('connect', (_, socket) => this.#refuseRaw(socket, malformed('This proxy makes no tunnels; send the request itself')));
+    this.#server.on('clientError', (error, socket) => this.#refuseRaw(socket, unreadable(error)));
+  }
+
+  async #serve(request: IncomingMessage, answer: ServerResponse): Promise<void> {
+    this.#answers.set(request.socket, answer);
+    if (this.#turns.waiting >= this.most.connections) return void request.socket.destroy(); // it sends without waiting for answers
+    answer.on('error', () => undefined); // nobody reads it any more
+    const signal = this.#watch(request, answer);
+    try {
+      const problem = requestProblem(request, this.most);
+      if (problem) throw problem;
+      const handle = this.handlerOf(request.method ?? '', request.url ?? '');
+      await this.#turns.take(signal, () => handle({ request, answer, signal, most: this.most }));
+      leaveBody(request);
+    } catch (error) {
+      refuse(request, answer, error);
+    }
+  }
+
+  /** Logs the request when it is over. The signal is aborted then, or when that takes too long. */
+  #watch(request: IncomingMessage, answer: ServerResponse): AbortSignal {
+    const since = performance.now();
+    const over = new AbortController();
+    const late = new Refusal(504, 'ServiceUnavailable', `This took longer than ${this.most.requestMs} ms; ask for less at once`);
+    const timer = setTimeout(() => over.abort(late), this.most.requestMs);
+    answer.once('close', () => {
+      clearTimeout(timer);
+      over.abort();
+      const status = answer.writableFinished ? answer.statusCode : HUNG_UP;
+      this.log({ method: request.method ?? '', path: pathOf(request.url ?? ''), status, ms: Math.round(performance.now() - since) });
+    });
+    return over.signal;
+  }
+
+  #refuseRaw(socket: Duplex, refusal: Refusal): void {
+    const answer = this.#answers.get(socket);
+    if (!socket.writable || (answer?.headersSent && !answer.writableFinished)) socket.destroy();
+    else refuseRaw(socket, refusal);
+  }
+}
+
+/** Where there is none that could be passed on, it may be anything. */
+const pathOf = (target: string) => (target.startsWith('/') ? target.replace(/[?#].*$/s, '').slice(0, 1000) : '-');
+
+function unreadable({ code }: NodeJS.ErrnoException): Refusal {
+  if (code === 'HPE_HEADER_OVERFLOW') return new Refusal(431, 'InputTooLarge', 'The headers are too long; send less of them');
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new Refusal(408, 'InvalidRequestArguments', 'The request did not come in time');
+  return malformed(`This is no HTTP/1.1 request (${code ?? 'cut off'})`);
+}

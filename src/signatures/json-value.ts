@@ -11,17 +11,18 @@ const MOST_VALUES = 50_000;
  * Why a value cannot be signed, if so, beginning with where: what every parser reads as the same value, and nothing else, can be. So no
  * integer beyond 2^53 (two of them may be one double), no lone surrogate, no `__proto__`, and no object that is more than its members.
  */
-export function jsonProblem(value: unknown): string | undefined {
-  return problemOf(value, 0, { left: MOST_VALUES });
+export function jsonProblem(value: unknown, most = MOST_VALUES): string | undefined {
+  return problemOf(value, 0, { left: most, most });
 }
 
-/** How many values there may still be. */
+/** How many values there may still be, and might be at all. */
 interface Count {
   left: number;
+  most: number;
 }
 
 function problemOf(value: unknown, depth: number, count: Count): string | undefined {
-  if (count.left-- <= 0) return `it has more than ${MOST_VALUES} values; let the task download what is large`;
+  if (count.left-- <= 0) return `it has more than ${count.most} values; let the task download what is large`;
   if (typeof value === 'string') return value.isWellFormed() ? undefined : 'a lone surrogate has no UTF-8 form';
   if (typeof value === 'number') return numberProblem(value);
   if (typeof value === 'boolean' || value === null) return undefined;

@@ -9,9 +9,9 @@ const EVERYBODY = 0o077;
 const OTHER_WRITERS = 0o022;
 
 /** What is in a file, or comes on standard input if it is called `-`. */
-export async function readText(file: string): Promise<string> {
-  if (file === '-') return readBounded(process.stdin, 'standard input');
-  return withFile(file, (handle) => readBounded(handle.createReadStream({ autoClose: false }), file));
+export async function readText(file: string, most = MOST_BYTES): Promise<string> {
+  if (file === '-') return readBounded(process.stdin, 'standard input', most);
+  return withFile(file, (handle) => readBounded(handle.createReadStream({ autoClose: false }), file, most));
 }
 
 export async function readJson(file: string): Promise<unknown> {
@@ -116,13 +116,13 @@ async function withFile<T>(file: string, work: (handle: FileHandle) => Promise<T
   }
 }
 
-async function readBounded(stream: AsyncIterable<Buffer>, name: string): Promise<string> {
+async function readBounded(stream: AsyncIterable<Buffer>, name: string, most = MOST_BYTES): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > MOST_BYTES) throw new CommandError(`${name} has more than ${MOST_BYTES} bytes`, 2);
+    if (length > most) throw new CommandError(`${name} has more than ${most} bytes`, 2);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));

@@ -17,8 +17,10 @@ export interface Words {
 
 type Kind = 'text' | 'list' | 'flag';
 
-/** Throws CommandError for options that there are not, and for more or fewer words than `words`. */
-export function readWords(args: string[], words: number, kinds: Record<string, Kind> = {}): Words {
+const HELP = 'npm run signatures -- help';
+
+/** Throws CommandError for options that there are not, and for more or fewer words than `words`; it names the command that tells more. */
+export function readWords(args: string[], words: number, kinds: Record<string, Kind> = {}, help = HELP): Words {
   const options = Object.entries({ ...kinds, json: 'flag' }).map(
     ([name, kind]) => [name, { type: kind === 'flag' ? 'boolean' : 'string', multiple: kind === 'list' }] as const,
   );
@@ -27,7 +29,7 @@ export function readWords(args: string[], words: number, kinds: Record<string, K
     if (positionals.length !== words) throw new TypeError(`${words === 1 ? 'one word is' : `${words} words are`} wanted after the verb`);
     return { positionals, values };
   } catch (error) {
-    throw new CommandError(`${(error as Error).message}; see npm run signatures -- help`, 2);
+    throw new CommandError(`${(error as Error).message}; see ${help}`, 2);
   }
 }
 

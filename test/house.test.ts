@@ -19,7 +19,8 @@ const SOURCES = [...filesIn('src'), ...filesIn('migrations')].map((file) => ({ f
 
 it('the environment is read where the program is put together, and nowhere else', () => {
   const readers = SOURCES.filter(({ text }) => /\bprocess\.env\b|\benv\b.*from 'node:process'/.test(text)).map(({ file }) => file);
-  const programs = ['src/cli/audit.ts', 'src/cli/keys.ts', 'src/cli/signatures.ts', 'src/service/main.ts', 'src/service/migrate.ts'];
+  const commands = ['audit', 'keys', 'leasehold', 'signatures'].map((name) => `src/cli/${name}.ts`);
+  const programs = [...commands, 'src/service/main.ts', 'src/service/migrate.ts'];
   // the last one reads no configuration: it passes PATH on to the programs of Postgres
   expect(readers.sort()).toEqual([...programs, 'src/service/postgres/postgres-host.ts']);
   expect(readFileSync('src/service/postgres/postgres-host.ts', 'utf8').match(/process\.env\.?\w*/g)).toEqual(['process.env.PATH']);

@@ -1,3 +1,4 @@
 export default async () => {
   await globalThis.stopPostgres?.();
+  globalThis.removePrograms?.();
 };

@@ -11,11 +11,13 @@ const isRoot = process.getuid?.() === 0;
 /** For spawn. */
 export const unprivileged: Pick<SpawnOptions, 'uid' | 'gid'> = isRoot ? { uid: SOMEBODY, gid: SOMEBODY } : {};
 
-/** Where the compiled programs are. Throws where that user cannot get there: a home of root's, say. */
+/** Whether that user can read what is there: a project in the home of root, say, is not there for others. */
+export const isReadable = (place: string) => spawnSync('test', ['-r', place], unprivileged).status === 0;
+
+/** Where a compiled program is, for that user. In tests, a copy of it where the project itself cannot be read. */
 export function compiled(file: string): string {
-  const place = path.resolve('dist', file);
-  const { status } = spawnSync('test', ['-r', place], unprivileged);
-  if (status !== 0) throw new Error(`${place} cannot be read by user ${SOMEBODY}; put the project where others may look`);
+  const place = path.resolve(process.env.TEST_PROGRAMS ?? '.', 'dist', file);
+  if (!isReadable(place)) throw new Error(`${place} cannot be read by user ${SOMEBODY}; put the project where others may look`);
   return place;
 }
 
@@ -30,7 +32,7 @@ export function privateDirectory(name: string): string {
 /** Debian's packages bubblewrap and busybox-static. Without them tests of sandboxes are skipped, which CI does not allow. */
 export const hasSandboxes = ['/usr/bin/bwrap', '/usr/bin/busybox'].every(isExecutable);
 if (!hasSandboxes) console.warn('Tests of sandboxes are SKIPPED: apt-get install bubblewrap busybox-static');
-export const describeSandboxed = hasSandboxes ? describe : describe.skip;
+export const describeSandboxed = (name: string, tests: () => void) => (hasSandboxes ? describe : describe.skip)(name, tests);
 
 function isExecutable(file: string): boolean {
   if (!existsSync(file)) return false;

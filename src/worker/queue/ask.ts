@@ -1,0 +1,92 @@
+import type { Client } from 'openapi-fetch';
+import type { paths } from '../../client/types.js';
+
+export type QueueClient = Client<paths>;
+
+/** Bytes of an answer. 32 claims of tasks of 1 MiB with their signatures are some 80 MiB. */
+const MOST_BYTES = 96 * 1024 * 1024;
+
+/** What became of a question. Of its body nothing is sure but that it was JSON. */
+export interface Answer {
+  /** 0: nobody answered in time, or nothing that can be read. */
+  status: number;
+  body: unknown;
+  /** Of a refusal and of status 0, in a line. */
+  message: string;
+  /** Milliseconds for which the service asks us to wait. */
+  retryAfter: number;
+  /** By performance.now(), when it was there; and what the queue's clock said then, in unix milliseconds. */
+  at: number;
+  queueNow: number;
+}
+
+export interface Patience {
+  /** Milliseconds. */
+  within: number;
+  /** Hangs up. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface How {
+  signal: AbortSignal;
+  fetch: (request: Request) => Promise<Response>;
+}
+type Call = (how: How) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
+
+/** Asks once, for so long and no longer, and reads so much and no more. Never rejects, whatever is answered. */
+export async function ask(call: Call, { within, signal }: Patience): Promise<Answer> {
+  const controller = new AbortController();
+  const hangUp = () => controller.abort();
+  signal?.addEventListener('abort', hangUp);
+  if (signal?.aborted) hangUp();
+  const timer = setTimeout(hangUp, within);
+  try {
+    const { data, error, response } = await call({ signal: controller.signal, fetch: readWhole });
+    return answerOf(response, response.ok ? data : error);
+  } catch (error) {
+    const message = controller.signal.aborted ? `no answer within ${within / 1000} s` : reasonOf(error);
+    return { status: 0, body: undefined, message, retryAfter: 0, at: performance.now(), queueNow: Date.now() };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', hangUp);
+  }
+}
+
+async function readWhole(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  const body = [204, 205, 304].includes(response.status) ? null : Buffer.concat(chunks);
+  return new Response(body, { status: response.status, headers: response.headers });
+}
+
+function answerOf({ status, headers, ok }: Response, body: unknown): Answer {
+  const [date, seconds] = [Date.parse(headers.get('date') ?? ''), Number(headers.get('retry-after') ?? 0)];
+  return {
+    status,
+    body,
+    message: ok ? '' : `${status}: ${messageIn(body)}`,
+    retryAfter: seconds > 0 ? seconds * 1000 : 0,
+    at: performance.now(),
+    queueNow: Number.isNaN(date) ? Date.now() : date,
+  };
+}
+
+/** The service's own words, without what it repeats of the request; a line of what anything else may say. */
+function messageIn(body: unknown): string {
+  const { message } = (typeof body === 'object' && body !== null ? body : {}) as { message?: unknown };
+  return (typeof message === 'string' ? message : 'something answered that is no task queue').split('\n')[0]!.slice(0, 500);
+}
+
+/** What fetch throws says nothing; its cause does. */
+function reasonOf(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  const { code, message } = (cause ?? error) as { code?: string; message: string };
+  if (error instanceof SyntaxError) return 'the answer is no JSON';
+  return code ?? message;
+}

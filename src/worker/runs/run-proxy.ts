@@ -1,0 +1,30 @@
+import type { ClaimKeeper } from '../claims/claim-keeper.js';
+import { openApiProxy } from '../proxy/api-proxy.js';
+
+const REFUSED = 400;
+
+export interface RunProxy {
+  /** Date.now(), when a step last called; 0: none has. */
+  lastUse(): number;
+  close(): Promise<void>;
+}
+
+interface Where {
+  socketPath: string;
+  rootUrl: string;
+  keeper: ClaimKeeper;
+  reserved: readonly string[];
+}
+
+/** What lets steps call the service as the run. What was refused is told in the log of the run: its author is to learn of it. */
+export async function openRunProxy({ socketPath, rootUrl, keeper, reserved }: Where, note: (line: string) => void): Promise<RunProxy> {
+  let last = 0;
+  const proxy = await openApiProxy({
+    ...{ socketPath, rootUrl, reserved, credentials: () => keeper.credentials },
+    log: ({ method, path, status }) => {
+      last = Date.now();
+      if (status >= REFUSED) note(`proxy: ${method} ${path} was answered ${status}`);
+    },
+  });
+  return { lastUse: () => last, close: () => proxy.close() };
+}

@@ -1,0 +1,218 @@
+import { ArtifactError } from '../artifacts/artifact-error.js';
+import { type Collection, collectArtifacts } from '../artifacts/collect-artifacts.js';
+import { Redactor } from '../artifacts/redactor.js';
+import { RunArtifacts } from '../artifacts/run-artifacts.js';
+import type { ClaimKeeper } from '../claims/claim-keeper.js';
+import type { ClearedTask } from '../claims/verify-claim.js';
+import type { Log } from '../log.js';
+import { MalformedPayload } from '../payload/malformed-payload.js';
+import { parsePayload } from '../payload/parse-payload.js';
+import type { Payload } from '../payload/payload.js';
+import { runEnvironment } from '../payload/run-environment.js';
+import { allowedSecrets } from '../payload/secrets.js';
+import type { ShownRun } from '../progress.js';
+import type { Job, Outcome, Told } from '../steps/job.js';
+import { assertRunsHere, NotHere } from './not-here.js';
+import type { ExceptionReason, Report } from './report-run.js';
+import { RunLog } from './run-log.js';
+import { runNames } from './run-names.js';
+import { openRunProxy, type RunProxy } from './run-proxy.js';
+import type { RunSetting } from './run-setting.js';
+import { RunWitness } from './run-witness.js';
+import { StoppableSteps } from './stoppable-steps.js';
+import type { TaskDir } from './task-dir.js';
+
+export interface TaskRunParts {
+  task: ClearedTask;
+  taskQueueId: string;
+  keeper: ClaimKeeper;
+  directory: TaskDir;
+  redactor: Redactor;
+  shown: ShownRun;
+  setting: RunSetting;
+  log: Log;
+}
+
+const exception = (reason: ExceptionReason): Report => ({ what: 'exception', body: { reason } });
+
+/** One run, in a directory of its own, from its payload to what is to be reported of it. */
+export class TaskRun {
+  readonly #artifacts: RunArtifacts;
+  readonly #runLog: RunLog;
+  readonly #names;
+
+  constructor(private readonly parts: TaskRunParts) {
+    const { task, keeper, directory, redactor, setting, log } = parts;
+    this.#names = runNames(task.definition);
+    const expires = String(task.definition.expires);
+    this.#artifacts = new RunArtifacts({ client: keeper.client, taskId: task.taskId, runId: task.runId, expires });
+    this.#runLog = new RunLog({
+      ...{ file: directory.log, mostBytes: setting.config.log.maxBytes, redactor, server: setting.liveLogs },
+      ...{ artifacts: this.#artifacts, names: this.#names, log },
+    });
+  }
+
+  /** Answers what is to be reported, if anything is. Rejects only where the worker itself has failed. */
+  async toItsEnd(): Promise<Report | undefined> {
+    try {
+      await this.#begin();
+      return await this.#worked();
+    } catch (error) {
+      const refused = refusal(error);
+      if (refused === undefined) throw error;
+      await this.#note(refused.text);
+      await this.#keepLog();
+      return refused.report;
+    } finally {
+      await this.#runLog.close();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { task, setting } = this.parts;
+    const { workerGroup, workerId, isolation } = setting.config;
+    await this.#note(`run ${task.runId} of task ${task.taskId} on ${workerGroup}/${workerId}; signature: ${task.verdict}`);
+    await this.#note(isolation === 'none' ? 'isolation: NONE; steps can do whatever the worker can' : `isolation: ${isolation}`);
+    await this.#runLog.publish();
+  }
+
+  async #worked(): Promise<Report | undefined> {
+    const { task, setting } = this.parts;
+    const payload = parsePayload(task.definition);
+    assertRunsHere(payload, setting.config);
+    const job = this.#job(payload);
+    const startedAt = new Date().toISOString();
+    const proxy = await this.#proxy(job);
+    const outcome = await this.#steps(job).finally(() => proxy?.close());
+    const finishedAt = new Date().toISOString();
+    await this.#tell(outcome);
+    const interrupted = this.#interrupted(outcome);
+    if (interrupted) return this.#afterInterruption(interrupted.report);
+    return this.#afterSteps(payload, { startedAt, finishedAt, outcome, lastUse: proxy?.lastUse() ?? 0 });
+  }
+
+  #job(payload: Payload): Job {
+    const { task, directory, redactor, setting } = this.parts;
+    const { config, environment } = setting;
+    const names = allowedSecrets(payload, task.definition.scopes, config.secrets.keys());
+    const secrets = Object.fromEntries(names.map((name) => [name, config.secrets.get(name)!]));
+    for (const secret of Object.values(secrets)) redactor.add(secret);
+    const told = { TASK_ID: task.taskId, RUN_ID: String(task.runId), TASKCLUSTER_ROOT_URL: config.rootUrl };
+    const usesProxy = payload.steps.some(({ network }) => network === 'proxy');
+    return {
+      ...{ payload, secrets, isolation: config.isolation, sandbox: config.sandbox, taskDir: directory.place, grace: config.grace },
+      env: runEnvironment(task.definition, { worker: told, hostNames: config.hostEnv, host: environment }),
+      ...(usesProxy && { proxySocket: directory.proxySocket }),
+    };
+  }
+
+  async #proxy({ proxySocket }: Job): Promise<RunProxy | undefined> {
+    if (proxySocket === undefined) return undefined;
+    const { keeper, setting } = this.parts;
+    return openRunProxy(
+      { socketPath: proxySocket, rootUrl: setting.config.rootUrl, keeper, reserved: Object.values(this.#names) },
+      (line) => void this.#note(line),
+    );
+  }
+
+  #steps(job: Job): Promise<Outcome> {
+    const { keeper, setting, log } = this.parts;
+    const listener = {
+      log: (chunk: Buffer) => this.#runLog.write(chunk),
+      told: (told: Told) => this.#hear(told),
+      diagnose: (line: string) => log.warn(`The supervisor says: ${line}`),
+    };
+    return new StoppableSteps(job, listener).under(keeper, setting.hurry);
+  }
+
+  #hear(told: Told): void {
+    const { shown, log } = this.parts;
+    if (told.told === 'step-started') {
+      shown.doing = told.name;
+      shown.since = performance.now();
+      log.info('A step has started', { step: told.name });
+    }
+    if (told.told !== 'step-ended') return;
+    const { name, reason, exitCode, detail } = told.step;
+    log.info('A step has ended', { step: name, reason, exitCode, detail });
+  }
+
+  async #tell({ steps, outcome }: Outcome): Promise<void> {
+    this.#nowDoing('(leaving artifacts)');
+    for (const { name, reason, exitCode, detail, missing } of steps) {
+      await this.#note(`step ${name}: ${reason}, exit code ${exitCode}${detail === undefined ? '' : `: ${detail}`}`);
+      for (const [result, why] of Object.entries(missing)) await this.#note(`step ${name}: result ${result} is missing: ${why}`);
+    }
+    const { why } = this.parts.keeper;
+    await this.#note(`the task has ${outcome}${why ? `: ${why.detail}` : ''}`);
+  }
+
+  /** What has become of a run that was not let to its end. Steps that were over before are as good as they are. */
+  #interrupted({ outcome }: Outcome): { report: Report | undefined } | undefined {
+    const { keeper } = this.parts;
+    if (keeper.lost.aborted) return { report: undefined };
+    if (outcome === 'stopped' && keeper.stopped.aborted) return { report: exception('worker-shutdown') };
+    return outcome === 'broken' || outcome === 'stopped' ? { report: exception('intermittent-task') } : undefined;
+  }
+
+  async #afterInterruption(report: Report | undefined): Promise<Report | undefined> {
+    await this.#keepLog();
+    return report;
+  }
+
+  async #afterSteps(payload: Payload, ended: Ended): Promise<Report> {
+    try {
+      const collection = await this.#collect(payload);
+      const { missing } = collection;
+      const report: Report = { what: ended.outcome.outcome === 'succeeded' && missing.length === 0 ? 'completed' : 'failed' };
+      await this.#witness(ended, collection);
+      return report;
+    } catch (error) {
+      if (!(error instanceof ArtifactError)) throw error;
+      this.parts.log.warn('What the run has left could not be kept; it is to be tried again', { why: error.message });
+      return exception('intermittent-task');
+    }
+  }
+
+  #collect({ artifacts }: Payload): Promise<Collection> {
+    return collectArtifacts(artifacts, this.parts.directory.workspace, this.#artifacts, (line) => void this.#note(line));
+  }
+
+  /** What is told of the run goes after the log, whose digest is in the receipt; and before the report, after which nobody may add to it. */
+  async #witness(ended: Ended, collection: Collection): Promise<void> {
+    const digest = await this.#keepLog();
+    const witness = new RunWitness({ ...this.parts, artifacts: this.#artifacts, names: this.#names });
+    const record = await witness.leaveRecord(ended, collection.missing);
+    if (digest) await witness.leaveReceipt(ended, { artifacts: [...collection.artifacts, record], log: digest });
+  }
+
+  /** In a hurry there is no time for it. */
+  async #keepLog() {
+    return this.parts.setting.hurry.aborted ? undefined : this.#runLog.keep();
+  }
+
+  #note(line: string): Promise<void> {
+    return this.#runLog.note(line);
+  }
+
+  #nowDoing(what: string): void {
+    this.parts.shown.doing = what;
+    this.parts.shown.since = performance.now();
+  }
+}
+
+/** The steps of a run, and when they ran. */
+export interface Ended {
+  /** RFC 3339. */
+  startedAt: string;
+  finishedAt: string;
+  outcome: Outcome;
+  /** Date.now(), when steps last called the service. */
+  lastUse: number;
+}
+
+function refusal(error: unknown): { text: string; report: Report } | undefined {
+  if (error instanceof MalformedPayload) return { text: `malformed payload: ${error.message}`, report: exception('malformed-payload') };
+  if (error instanceof NotHere) return { text: error.message, report: exception('resource-unavailable') };
+  return undefined;
+}

@@ -15,6 +15,7 @@ import { signatures } from './scenarios/signatures.js';
 import { signedCreates } from './scenarios/signed-creates.js';
 import { snapshot } from './scenarios/snapshot.js';
 import { soak } from './scenarios/soak.js';
+import { steps } from './scenarios/steps.js';
 import { wakeUp } from './scenarios/wake-up.js';
 import type { Durability } from './server.js';
 import { Stage } from './stage.js';
@@ -27,7 +28,7 @@ import { type Verdict, verdicts } from './targets.js';
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
-const ON_REQUEST = [soak, profile, signatures, signedCreates];
+const ON_REQUEST = [soak, profile, signatures, signedCreates, steps];
 
 interface Machine extends Durability {
   cores: number;

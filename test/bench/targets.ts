@@ -30,6 +30,11 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
     below('1000 idle polls, % of a core', idle('service, % of a core'), 5),
     below('1000 idle polls, statements/s', idle('statements/s'), 10),
     atMost('RSS of a service process during all of it, MB', mostMemory(rows), 300),
+    atMost(
+      'a step in a sandbox: p50 ms added to a plain process',
+      value('steps', 'added p50 ms', { what: 'start to end: bubblewrap' }),
+      12,
+    ),
     atMost('most RSS of the last three minutes of a soak: × the first three', soaked(rows), 1.1),
   ];
 }

@@ -6,14 +6,18 @@ import taskcluster from 'taskcluster-client';
 import { createLeaseholdClient } from '../../src/client/client.js';
 import { readConfig } from '../../src/service/config.js';
 import { startService } from '../../src/service/service.js';
+import { runSandboxedTask } from './sandboxed-task.js';
 
 /*
- * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client, for clients made by the typed one. Uses the service that TASKCLUSTER_ROOT_URL
- * and the credentials beside it name; without them, one of its own that is gone afterwards.
+ * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client, for clients made by the typed one; then a signed task
+ * of three steps, run by our own worker. Uses the service that TASKCLUSTER_ROOT_URL and the credentials beside it name; without them, one of
+ * its own that is gone afterwards.
  */
 
 interface Access {
   rootUrl: string;
+  /** For which signatures are made. */
+  audience: string;
   credentials: { clientId: string; accessToken: string };
   close(): Promise<void>;
 }
@@ -104,6 +108,8 @@ async function live(access: Access): Promise<void> {
     'second set': await refusal(last.task(taskId)),
     reclaim: await refusal(last.reclaimTask(taskId, claim.runId)),
   });
+  const place = { rootUrl, audience: access.audience, creator, worker, taskQueueId: QUEUE, identity: WORKER };
+  await runSandboxedTask(place, say);
 }
 
 function definitionLike() {
@@ -120,16 +126,23 @@ async function access(): Promise<Access> {
   const { TASKCLUSTER_ROOT_URL, TASKCLUSTER_CLIENT_ID, TASKCLUSTER_ACCESS_TOKEN } = process.env;
   if (TASKCLUSTER_ROOT_URL && TASKCLUSTER_CLIENT_ID && TASKCLUSTER_ACCESS_TOKEN) {
     const credentials = { clientId: TASKCLUSTER_CLIENT_ID, accessToken: TASKCLUSTER_ACCESS_TOKEN };
-    return { rootUrl: TASKCLUSTER_ROOT_URL, credentials, close: async () => undefined };
+    const audience = process.env.SIGNATURE_AUDIENCE ?? new URL(TASKCLUSTER_ROOT_URL).origin;
+    return { rootUrl: TASKCLUSTER_ROOT_URL, audience, credentials, close: async () => undefined };
   }
   const dataDir = mkdtempSync(path.join(tmpdir(), 'leasehold-demo-'));
-  const service = await startService(readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' }));
+  const config = readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' });
+  const service = await startService(config);
   const [clientId, accessToken] = ['CLIENT_ID', 'ACCESS_TOKEN'].map((name) => exported(path.join(dataDir, 'credentials.env'), name));
   const close = async () => {
     await service.close();
     rmSync(dataDir, { recursive: true, force: true });
   };
-  return { rootUrl: service.url, credentials: { clientId: clientId ?? '', accessToken: accessToken ?? '' }, close };
+  return {
+    rootUrl: service.url,
+    audience: config.signatureAudience,
+    credentials: { clientId: clientId ?? '', accessToken: accessToken ?? '' },
+    close,
+  };
 }
 
 function exported(file: string, name: string): string | undefined {

@@ -102,7 +102,7 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     const { statement } = verifyReceipt(JSON.parse(await artifact(taskId, 'public/receipt.json')), keySetOf(receipts), Date.now() / 1000);
     expect(statement.subject.map(({ name }) => name).sort()).toEqual(['public/logs/live_backing.log', 'public/out.txt', 'public/run.json']);
     const log = await logOf(taskId);
-    expect(log).toContain('{"status":{"\n[leasehold] step make: Completed');
+    expect(log).toContain('[leasehold] step ask begins\n{"status":{"\n[leasehold] step ask: Completed, exit code 0\n');
     expect(log).toContain(`made\n1.2.3 [redacted] ${taskId}/0 hello\n`);
     expect(log).toContain(isolation === 'none' ? 'isolation: NONE' : 'isolation: bubblewrap');
 

@@ -100,7 +100,13 @@ export class Supervised {
   }
 
   get text(): string {
-    return Buffer.concat(this.log).toString();
+    return this.printed.toString();
+  }
+
+  /** What the steps have printed, without the supervisor's lines of their beginnings and ends. */
+  get printed(): Buffer {
+    const log = Buffer.concat(this.log).toString('latin1');
+    return Buffer.from(log.replace(/^\[leasehold\] step [a-z0-9-]+(: .*| begins)\n/gm, ''), 'latin1');
   }
 
   /** Of the worker itself. */

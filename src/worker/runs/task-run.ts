@@ -1,5 +1,6 @@
 import { ArtifactError } from '../artifacts/artifact-error.js';
 import { type Collection, collectArtifacts } from '../artifacts/collect-artifacts.js';
+import { redactedIn } from '../artifacts/redacted-in.js';
 import { Redactor } from '../artifacts/redactor.js';
 import { RunArtifacts } from '../artifacts/run-artifacts.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
@@ -86,9 +87,9 @@ export class TaskRun {
     const outcome = await this.#steps(job).finally(() => proxy?.close());
     const finishedAt = new Date().toISOString();
     await this.#tell(outcome);
+    const ended = { startedAt, finishedAt, outcome, lastUse: proxy?.lastUse() ?? 0 };
     const interrupted = this.#interrupted(outcome);
-    if (interrupted) return this.#afterInterruption(interrupted.report);
-    return this.#afterSteps(payload, { startedAt, finishedAt, outcome, lastUse: proxy?.lastUse() ?? 0 });
+    return interrupted ? this.#afterInterruption(ended, interrupted.report) : this.#afterSteps(payload, ended);
   }
 
   #job(payload: Payload): Job {
@@ -137,12 +138,8 @@ export class TaskRun {
     log.info('A step has ended', { step: name, reason, exitCode, detail });
   }
 
-  async #tell({ steps, outcome }: Outcome): Promise<void> {
+  async #tell({ outcome }: Outcome): Promise<void> {
     this.#nowDoing('(leaving artifacts)');
-    for (const { name, reason, exitCode, detail, missing } of steps) {
-      await this.#note(`step ${name}: ${reason}, exit code ${exitCode}${detail === undefined ? '' : `: ${detail}`}`);
-      for (const [result, why] of Object.entries(missing)) await this.#note(`step ${name}: result ${result} is missing: ${why}`);
-    }
     const { why } = this.parts.keeper;
     await this.#note(`the task has ${outcome}${why ? `: ${why.detail}` : ''}`);
   }
@@ -155,8 +152,14 @@ export class TaskRun {
     return outcome === 'broken' || outcome === 'stopped' ? { report: exception('intermittent-task') } : undefined;
   }
 
-  async #afterInterruption(report: Report | undefined): Promise<Report | undefined> {
-    await this.#keepLog();
+  /** Its artifacts are not collected: who stopped it does not wait for them. */
+  async #afterInterruption(ended: Ended, report: Report | undefined): Promise<Report | undefined> {
+    try {
+      await this.#witness(ended, { artifacts: [], missing: [] });
+    } catch (error) {
+      if (!(error instanceof ArtifactError)) throw error;
+      this.parts.log.warn('There is no record of the run', { why: error.message });
+    }
     return report;
   }
 
@@ -181,9 +184,11 @@ export class TaskRun {
   /** What is told of the run goes after the log, whose digest is in the receipt; and before the report, after which nobody may add to it. */
   async #witness(ended: Ended, collection: Collection): Promise<void> {
     const digest = await this.#keepLog();
+    if (this.parts.setting.hurry.aborted) return;
     const witness = new RunWitness({ ...this.parts, artifacts: this.#artifacts, names: this.#names });
-    const record = await witness.leaveRecord(ended, collection.missing);
-    if (digest) await witness.leaveReceipt(ended, { artifacts: [...collection.artifacts, record], log: digest });
+    const shown = { ...ended, outcome: redactedIn(ended.outcome, this.parts.redactor) };
+    const record = await witness.leaveRecord(shown, collection.missing);
+    if (digest) await witness.leaveReceipt(shown, { artifacts: [...collection.artifacts, record], log: digest });
   }
 
   /** In a hurry there is no time for it. */

@@ -1,5 +1,6 @@
 import { closeSync, constants, fchmodSync, openSync, readSync, unlinkSync } from 'node:fs';
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import type { TaskLog } from './task-log.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const CHUNK = 65_536;
@@ -7,10 +8,6 @@ const APPEND_ONLY = 0o200;
 
 /** Whatever can be in a pipe when its step is dead: the most that a program may enlarge it to. */
 const MOST_LEFT = 1_048_576;
-
-export interface Log {
-  write(bytes: Uint8Array | string): Promise<void>;
-}
 
 /**
  * What one step prints, on its way to the log. It is a FIFO and no pipe of Node's, which is a socket that `> /dev/stdout` cannot open; nor a
@@ -20,17 +17,16 @@ export class StepOutput {
   /** For the step. */
   readonly writeEnd: number;
   readonly #cap: number;
-  readonly #log: Log;
+  readonly #log: TaskLog;
   readonly #socket: Socket;
   /** Another read end, for what is left when the step is dead: the kernel says when there is no more, which a socket does not. */
   readonly #rest: number;
   #bytes = 0;
   #kept = 0;
-  #endsLine = true;
   #written: Promise<void> = Promise.resolve();
 
   /** The FIFO is there already, and is unlinked. Keeps `cap` bytes, and counts the others. */
-  constructor(fifo: string, cap: number, log: Log) {
+  constructor(fifo: string, cap: number, log: TaskLog) {
     this.#cap = cap;
     this.#log = log;
     const readEnd = openSync(fifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW); // before the other end, which would wait for it
@@ -50,7 +46,7 @@ export class StepOutput {
     await this.#takeRest();
     closeSync(this.#rest);
     const dropped = this.#bytes - this.#kept;
-    if (dropped > 0) await this.#log.write(truncation(this.#kept, dropped, this.#endsLine));
+    if (dropped > 0) await this.#log.note(`output truncated: the first ${this.#kept} bytes are above, ${dropped} more were dropped`);
     return { bytes: this.#bytes, dropped };
   }
 
@@ -83,13 +79,8 @@ export class StepOutput {
     this.#bytes += bytes.length;
     const kept = bytes.subarray(0, Math.max(0, this.#cap - this.#kept));
     this.#kept += kept.length;
-    if (kept.length > 0) this.#endsLine = kept.at(-1) === 0x0a;
     return kept;
   }
-}
-
-function truncation(kept: number, dropped: number, endsLine: boolean): string {
-  return `${endsLine ? '' : '\n'}[leasehold] output truncated: the first ${kept} bytes are above, ${dropped} more were dropped\n`;
 }
 
 /** 0: nothing is there now. */

@@ -4,14 +4,18 @@ import { type ResolvedStep, resolveStep, UnresolvedReference } from '../payload/
 import type { Isolation, StepEnd, StepRun } from '../sandbox/isolation.js';
 import { ControlFiles } from './control-files.js';
 import type { Job, StepReason, StepRecord } from './job.js';
-import { type Log, StepOutput } from './output.js';
+import { oomKills } from './oom-kills.js';
+import { StepOutput } from './output.js';
 import { type TakenResults, takeResults } from './results.js';
 import { SANDBOX_VIEW, type StepView, secretsBy, stepEnvironment } from './step-environment.js';
 import { StepWatch, type StoppedBy } from './step-watch.js';
 import type { TaskDirectory } from './task-directory.js';
+import type { TaskLog } from './task-log.js';
 
 /** Of a step whose program was never started. Docker's, for what it could not do itself. */
 const NEVER_STARTED = 125;
+/** By SIGKILL. */
+const KILLED = 137;
 
 /** Runs one step after the other, and says what has become of each by what the kernel tells, not by what the step says. */
 export class StepRunner {
@@ -20,7 +24,7 @@ export class StepRunner {
   readonly #job: Job;
   readonly #directory: TaskDirectory;
   readonly #isolation: Isolation;
-  readonly #log: Log;
+  readonly #log: TaskLog;
   readonly #results = new Map<string, Readonly<Record<string, ResultValue>>>();
 
   constructor(parts: RunnerParts) {
@@ -55,6 +59,7 @@ export class StepRunner {
 
   async #start(index: number, step: Step, resolved: ResolvedStep): Promise<StepRecord> {
     this.#directory.beginResults(index);
+    const killsBefore = oomKills();
     const output = new StepOutput(this.#directory.fifo(index), this.#job.sandbox.limits.output, this.#log);
     let end: StepEnd;
     try {
@@ -67,7 +72,7 @@ export class StepRunner {
     }
     const { stoppedBy } = this.watch;
     const printed = await output.finish();
-    return this.#record(index, step, { end, stoppedBy, printed });
+    return this.#record(index, step, { end, stoppedBy, printed, outOfMemory: oomKills() > killsBefore });
   }
 
   #stepRun(index: number, step: Step, { command, env }: ResolvedStep, output: number): StepRun {
@@ -92,8 +97,9 @@ export class StepRunner {
     return this.#isolation.name === 'none' ? this.#directory.view(index) : SANDBOX_VIEW;
   }
 
-  #record(index: number, step: Step, { end, stoppedBy, printed }: Ended): StepRecord {
-    const reason = reasonOf(end, stoppedBy);
+  #record(index: number, step: Step, ended: Ended): StepRecord {
+    const { end, printed } = ended;
+    const reason = reasonOf(ended);
     const exitCode = end.failure === undefined ? end.exitCode : NEVER_STARTED;
     const taken = takeResults(this.#directory.results(index), step.results, this.#job.sandbox.limits);
     this.#results.set(step.name, taken.values);
@@ -131,20 +137,23 @@ export interface RunnerParts {
   job: Job;
   directory: TaskDirectory;
   isolation: Isolation;
-  log: Log;
+  log: TaskLog;
 }
 
 interface Ended {
   end: StepEnd;
   stoppedBy: StoppedBy | undefined;
   printed: StepRecord['output'];
+  /** The kernel has killed something for want of memory meanwhile. */
+  outOfMemory: boolean;
 }
 
 type NotRun = Pick<StepRecord, 'reason' | 'exitCode' | 'detail'>;
 
-function reasonOf(end: StepEnd, stoppedBy: StoppedBy | undefined): StepReason {
+function reasonOf({ end, stoppedBy, outOfMemory }: Ended): StepReason {
   if (stoppedBy !== undefined) return stoppedBy;
   if (end.failure !== undefined) return 'InfrastructureError';
+  if (end.exitCode === KILLED && outOfMemory) return 'OOMKilled';
   return end.exitCode === 0 ? 'Completed' : 'Failed';
 }
 

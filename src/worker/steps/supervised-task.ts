@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { inOwnNamespaces } from '../sandbox/supervisor-command.js';
 import type { Job, Order, Outcome, StepRecord, Told } from './job.js';
-import { resultsOf } from './task-steps.js';
+import { taskResults } from './task-results.js';
 
 export interface Listener {
   /** A piece of the log. The steps wait until it is resolved, if they have printed more. */
@@ -81,7 +81,7 @@ export class SupervisedTask {
       each(createInterface({ input: told }), (line: string) => this.#hear(line, listener), listener),
     ];
     await Promise.all([over, ...read]);
-    return this.#outcome ?? { outcome: this.#isKilled ? 'stopped' : 'broken', steps: this.#steps, results: resultsOf(this.#steps) };
+    return this.#outcome ?? { outcome: this.#isKilled ? 'stopped' : 'broken', steps: this.#steps, results: taskResults(this.#steps) };
   }
 
   /** The last line of a supervisor that was killed may be cut off. */

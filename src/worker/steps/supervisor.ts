@@ -6,6 +6,7 @@ import type { Job, Order, Outcome } from './job.js';
 import { Outlet } from './outlet.js';
 import { StepRunner } from './step-runner.js';
 import { TaskDirectory } from './task-directory.js';
+import { TaskLog } from './task-log.js';
 import { TaskSteps } from './task-steps.js';
 
 /*
@@ -20,7 +21,7 @@ const TOLD = 3;
 closeInherited([TOLD]);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {}); // the worker says when to stop
 
-const log = new Outlet(LOG, () => process.exit(1));
+const log = new TaskLog(new Outlet(LOG, () => process.exit(1)));
 const told = new Outlet(TOLD, () => process.exit(1));
 const lines = createInterface({ input: process.stdin });
 lines.once('line', (first) => {
@@ -36,7 +37,7 @@ function stepsOf(job: Job): TaskSteps | undefined {
     const directory = new TaskDirectory(job);
     const runner = new StepRunner({ job, directory, isolation: isolationOf(job.isolation, job.sandbox, directory.creds), log });
     process.on('exit', () => runner.watch?.kill('Cancelled')); // without isolation nobody else would
-    return new TaskSteps(new StepPlan(job.payload.steps), runner, (what) => told.tell(what));
+    return new TaskSteps({ plan: new StepPlan(job.payload.steps), runner, tell: (what) => told.tell(what), log });
   } catch (error) {
     console.error(`The steps could not be begun: ${(error as Error).message}`);
     return undefined;

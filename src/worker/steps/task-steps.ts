@@ -2,6 +2,8 @@ import type { Step } from '../payload/payload.js';
 import type { StepPlan } from '../payload/step-plan.js';
 import type { Order, Outcome, StepRecord, Told } from './job.js';
 import type { StepRunner } from './step-runner.js';
+import type { TaskLog } from './task-log.js';
+import { taskResults } from './task-results.js';
 
 type Tell = (told: Told) => Promise<void>;
 
@@ -10,15 +12,17 @@ export class TaskSteps {
   readonly #plan: StepPlan;
   readonly #runner: StepRunner;
   readonly #tell: Tell;
+  readonly #log: TaskLog;
   #running: Step | undefined;
   /** Milliseconds since 1970 after which nothing is run any more. Absent: nobody has stopped the steps. */
   #cleanUpEnds: number | undefined;
   #reason: Order['reason'] = 'cancelled';
 
-  constructor(plan: StepPlan, runner: StepRunner, tell: Tell) {
+  constructor({ plan, runner, tell, log }: { plan: StepPlan; runner: StepRunner; tell: Tell; log: TaskLog }) {
     this.#plan = plan;
     this.#runner = runner;
     this.#tell = tell;
+    this.#log = log;
   }
 
   async run(): Promise<Outcome> {
@@ -28,10 +32,11 @@ export class TaskSteps {
       const record = next.run && !this.#isOver ? await this.#runStep(index, step) : this.#runner.skip(index, step);
       this.#plan.ended(index, record.reason);
       steps.push(record);
+      await this.#note(record);
       await this.#tell({ told: 'step-ended', index, step: record });
     }
     if (!this.#runner.isIntact) this.#plan.stop('broken');
-    return { outcome: this.#plan.outcome, steps, results: resultsOf(steps) };
+    return { outcome: this.#plan.outcome, steps, results: taskResults(steps) };
   }
 
   /** May be called again, with less time. The time counts from now: it includes what a running step takes to end. */
@@ -45,6 +50,7 @@ export class TaskSteps {
 
   async #runStep(index: number, step: Step): Promise<StepRecord> {
     this.#running = step;
+    await this.#log.note(`step ${step.name} begins`);
     const told = this.#tell({ told: 'step-started', index, name: step.name, at: new Date().toISOString() });
     try {
       const record = await this.#runner.run(index, step);
@@ -53,6 +59,11 @@ export class TaskSteps {
     } finally {
       this.#running = undefined;
     }
+  }
+
+  async #note({ name, reason, exitCode, detail, missing }: StepRecord): Promise<void> {
+    await this.#log.note(`step ${name}: ${reason}, exit code ${exitCode}${detail === undefined ? '' : `: ${detail}`}`);
+    for (const why of Object.values(missing)) await this.#log.note(`step ${name}: ${why}`);
   }
 
   /** Those that still run had their time; who was told to end before has the grace to do so. */
@@ -67,12 +78,4 @@ export class TaskSteps {
   get #stoppedBy() {
     return this.#reason === 'cancelled' ? 'Cancelled' : 'TimeoutExceeded';
   }
-}
-
-/** Who failed has no say in what the task results in, if a later step wants to be asked. */
-export function resultsOf(steps: readonly StepRecord[]): Outcome['results'] {
-  const completed = steps.filter(({ reason }) => reason === 'Completed');
-  return Object.fromEntries(
-    completed.flatMap(({ name: step, results }) => Object.entries(results).map(([name, value]) => [name, { step, value }])),
-  );
 }

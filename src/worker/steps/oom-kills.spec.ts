@@ -1,0 +1,7 @@
+import { oomKills, oomKillsIn } from './oom-kills.js';
+
+it('(22) counts what the kernel killed for want of memory', () => {
+  expect(oomKillsIn('pgmajfault 7\noom_kill 3\nnuma_hit 9\n')).toBe(3);
+  expect(oomKillsIn('pgmajfault 7\n')).toBe(0);
+  expect(oomKills()).toBeGreaterThanOrEqual(0);
+});

@@ -57,6 +57,18 @@ async function artifact(taskId: string, name: string, runId = 0): Promise<string
 const logOf = (taskId: string, runId = 0) => artifact(taskId, 'public/logs/live.log', runId);
 const recordOf = async (taskId: string) => JSON.parse(await artifact(taskId, 'public/run.json'));
 
+/** What comes of the log of a run that is under way, by way of the queue. */
+async function reading(taskId: string): Promise<{ text: string; isOver: boolean }> {
+  const { headers } = await service.root.get(`${run(taskId)}/artifacts/public%2Flogs%2Flive.log`);
+  const { body } = await fetch(headers.location!);
+  const read = { text: '', isOver: false };
+  void (async () => {
+    for await (const chunk of body!) read.text += Buffer.from(chunk).toString();
+    read.isOver = true;
+  })();
+  return read;
+}
+
 /** Processes of a step that was started in that way. */
 const sleepers = (seconds: number) =>
   spawnSync('pgrep', ['-f', `^sleep ${seconds}$`], { encoding: 'utf8' })
@@ -117,20 +129,30 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     expect([home.tasks, process.stderr]).toEqual([[], '']);
   });
 
-  it('(50) a run that is cancelled stops within a second, and its log is kept', async () => {
+  it('(50) a run that is cancelled stops at once; its log was seen while it ran, and is kept', async () => {
     const taskQueueId = newQueue();
-    await using process = new WorkerProcess(homeFor([taskQueueId], { isolation }));
+    const home = homeFor([taskQueueId], { isolation, liveLog: {}, receiptKey: 'receipts.json' });
+    const receipts = generateKey('ES256', { kid: 'worker' });
+    home.put('receipts.json', receipts.privateJwk);
+    await using process = new WorkerProcess(home);
     const taskId = await tasks.create({ taskQueueId, payload: payload([step('wait', 'echo begun; exec sleep 1001')]) });
     await process.says('A step has started', { taskId });
     await eventually('the step runs', () => sleepers(1001).length > 0);
+    const live = await reading(taskId);
+    await eventually('what it printed can be read', () => live.text.includes('\nbegun\n'));
+    expect(live.isOver).toBe(false);
     await ok(tasks.steer('cancel', taskId));
     const at = performance.now();
     await process.says(/^The run stops/, { taskId, reason: 'cancelled' });
     await eventually('the step is gone', () => sleepers(1001).length === 0);
     expect(performance.now() - at).toBeLessThan(2_000);
     await process.says('A run has ended', { taskId, reported: 'nothing' });
+    await eventually('the reader is told the end', () => live.isOver);
     expect(await logOf(taskId)).toMatch(/begun\n(.*\n)*.*stopped: the queue has ended it \(canceled\)/);
     expect((await tasks.status(taskId)).runs).toMatchObject([{ state: 'exception', reasonResolved: 'canceled' }]);
+    expect(await recordOf(taskId)).toMatchObject({ isolation, outcome: 'stopped', steps: [{ name: 'wait', reason: 'Cancelled' }] });
+    const { statement } = verifyReceipt(JSON.parse(await artifact(taskId, 'public/receipt.json')), keySetOf(receipts), Date.now() / 1000);
+    expect(statement.predicate.buildDefinition.internalParameters).toMatchObject({ isolation, outcome: 'stopped' });
   });
 
   it('(49) a worker that was killed leaves nothing that the next one does not clear away, before it claims', async () => {

@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
@@ -375,6 +378,38 @@ describe('leasehold verify-run', () => {
     const taskId = await lived({ facts: { outcome: { ...outcome, outcome: 'broken' } }, reported: 'worker-shutdown' });
     expect(await verifyRun(taskId, '--run', '0')).toMatchObject({ code: 0, out: expect.stringMatching(/^Good: run 0 of task /) });
     expect(await verifyRun(taskId)).toMatchObject({ code: 1, err: expect.stringMatching(/^Run 1 of task \S+ has no receipt/) });
+  });
+
+  it('is not good where the queue answers for another task', async () => {
+    const [other, asked] = [await lived(), slugid()];
+    const front = createServer(async ({ url = '' }, answer) => {
+      const { status, headers, body } = await test.root.get(url.replace(asked, other).replace(/^\/api/, ''));
+      const location = headers.location === undefined ? {} : { location: headers.location };
+      answer.writeHead(status, { 'content-type': 'application/json', ...location }).end(JSON.stringify(body));
+    });
+    await once(front.listen(0, '127.0.0.1'), 'listening');
+    const root = `http://127.0.0.1:${(front.address() as AddressInfo).port}`;
+    const { code, out } = await leasehold(['verify-run', asked, '--keys', 'keys.json'], { TASKCLUSTER_ROOT_URL: root });
+    front.close();
+    expect([code, out]).toEqual([1, expect.stringContaining(`Not good: run: the receipt states ${other}/0; the service: ${asked}/0.`)]);
+  });
+
+  it.each([
+    ['reference', { storageType: 'reference', url: 'https://evil.example/x', contentType: 'text/plain' }],
+    ['link', { storageType: 'link', artifact: ZIP, contentType: 'text/plain' }],
+  ])('is not good where a %s was added', async (_, body) => {
+    const expires = new Date(Date.now() + 3_600_000).toISOString();
+    const before = ({ run, taskId }: Claimed) =>
+      ok(run.post(`/queue/v1/task/${taskId}/runs/0/artifacts/public%2Fsetup.exe`, { ...body, expires }));
+    expect(await problemsOf(await lived({ before }))).toEqual([expect.stringMatching(/^public\/setup\.exe: the receipt states no such/)]);
+  });
+
+  it('is not good with a member twice', async () => {
+    const bundle = JSON.stringify(await makeReceipt(runFacts(slugid(), definition({ scopes: [] })), SIGNER));
+    const verify = (text: string) => leasehold(['verify-run', '--bundle', put('twice.json', text), '--keys', 'keys.json']);
+    expect((await verify(JSON.stringify(JSON.parse(bundle), null, 2))).code).toBe(0);
+    const { code, out } = await verify(bundle.replace('"dsseEnvelope":{', '"dsseEnvelope":{"payload":"aGFja2Vk",'));
+    expect([code, out]).toEqual([1, expect.stringMatching(/^Not good: receipt-malformed: /)]);
   });
 
   it('takes ids that begin with -', async () => {

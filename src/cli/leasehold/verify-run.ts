@@ -48,12 +48,18 @@ async function verifyRun(service: RunOfService, keySet: KeySet, showsDefinition:
   const { taskId, runId, definition } = service;
   const good = problems.length === 0;
   const heading = `${good ? 'Good' : 'Not good'}: run ${runId} of task ${taskId}`;
-  const shown = showsDefinition ? `\n\n${JSON.stringify(definition, null, 2)}` : '';
+  const shown = showsDefinition ? `\n\n${harmless(JSON.stringify(definition, null, 2))}` : '';
   return {
     text: `${[heading, receiptText(receipt, checks), ...problems.map((problem) => `Not good: ${problem}.`)].join('\n')}${shown}`,
     json: { good, compared: true, problems, checks, ...receipt, ...(showsDefinition && { definition }) },
     exitCode: good ? 0 : 1,
   };
+}
+
+/** JSON leaves some characters as they are that steer a terminal, or turn what is read. */
+function harmless(json: string): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return json.replace(/[\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => character.split('').map(escaped).join(''));
 }
 
 async function keySetIn(file: string): Promise<KeySet> {

@@ -28,6 +28,9 @@ const STATES: Record<Statement['predicate']['buildDefinition']['internalParamete
   broken: ['exception'],
 };
 
+/** The log, to which a link leads once the run is over. */
+const LOG = /(?<=^(public|private)\/logs\/)live_backing\.log$/;
+
 const PRIORITIES = ['highest', 'very-high', 'high', 'medium', 'low', 'very-low', 'lowest'];
 
 /** All that a receipt states, compared with what the service has, bytes included. */
@@ -97,5 +100,12 @@ async function unlisted({ subject, predicate }: Statement, service: RunOfService
   const byStep = steps.some(({ network, reason }) => network === 'proxy' && reason !== 'Skipped');
   const found = byStep ? 'an artifact, which a step may have left' : 'an artifact';
   const strange = names.filter((name) => !known.has(name));
-  return strange.map((what) => ({ what, stated: 'no such artifact', found, good: byStep, ...(byStep && { skipped: true }) }));
+  const log = subject.find(({ name }) => LOG.test(name));
+  const live = log && strange.find((name) => name === log.name.replace(LOG, 'live.log'));
+  const checks = live === undefined ? [] : [await subjectCheck({ ...log!, name: live }, service)];
+  const others = strange.filter((name) => name !== live);
+  return [
+    ...checks,
+    ...others.map((what) => ({ what, stated: 'no such artifact', found, good: byStep, ...(byStep && { skipped: true as const }) })),
+  ];
 }

@@ -15,21 +15,22 @@ export const MOST_RECEIPT_BYTES = 12 * 1024 * 1024;
 /** Where workers put a receipt: what is private of a run has it where few can read it. */
 const RECEIPTS = ['public/receipt.json', 'private/receipt.json'] as const;
 
+/** Of a list of artifacts, with up to 1 000 each. */
+const MOST_PAGES = 1_000;
+
 const TASK_ID = /^[A-Za-z0-9_-]{22}$/;
 
 /** What the service, which is not believed, has of a run. */
 export class RunOfService {
-  readonly taskId: string;
-
   private constructor(
     private readonly client: Client,
+    /** That was asked for. */
+    readonly taskId: string,
     readonly status: Status,
     readonly runId: number,
     /** As the queue shows it. */
     readonly definition: Definition,
-  ) {
-    this.taskId = status.taskId;
-  }
+  ) {}
 
   /** The run, or the last one that there is. Throws CommandError. */
   static async find(environment: Environment, taskId: string, wanted?: number): Promise<RunOfService> {
@@ -41,7 +42,7 @@ export class RunOfService {
     if (status.runs.length === 0) throw new CommandError(`Task ${taskId} has no runs yet: it is ${status.state}`);
     if (!status.runs[runId]) throw new CommandError(`Task ${taskId} has ${status.runs.length} runs, counted from 0, and no run ${runId}`);
     const definition = await answerOf(client.GET('/api/queue/v1/task/{taskId}', params));
-    return new RunOfService(client, status, runId, { ...definition });
+    return new RunOfService(client, taskId, status, runId, { ...definition });
   }
 
   get run(): Status['runs'][number] {
@@ -67,11 +68,13 @@ export class RunOfService {
     return digested(await this.download(name), mostBytes);
   }
 
-  /** Names of its artifacts that are bytes, but for the receipt. Undefined where they may not be listed. */
+  /** Names of its artifacts that lead to bytes, but for the receipt. Undefined where they may not be listed. */
   async names(): Promise<string[] | undefined> {
     const found: Artifact[] = [];
     let continuationToken: string | undefined;
+    let pages = 0;
     do {
+      if (pages++ >= MOST_PAGES) throw new CommandError(`The service lists artifacts without end: ${MOST_PAGES} pages of them`);
       const params = { path: this.#path, query: continuationToken === undefined ? {} : { continuationToken } };
       const call = this.client.GET('/api/queue/v1/task/{taskId}/runs/{runId}/artifacts', { params });
       if (await isForbidden(call)) return undefined;
@@ -79,8 +82,8 @@ export class RunOfService {
       found.push(...data.artifacts);
       continuationToken = data.continuationToken;
     } while (continuationToken !== undefined);
-    const isBytes = ({ storageType, name }: Artifact) => ['s3', 'object'].includes(storageType) && !RECEIPTS.some((one) => one === name);
-    return found.filter(isBytes).map(({ name }) => name);
+    const leads = ({ storageType, name }: Artifact) => storageType !== 'error' && !RECEIPTS.some((one) => one === name);
+    return found.filter(leads).map(({ name }) => name);
   }
 
   get #path() {
@@ -116,9 +119,13 @@ function readerOf(environment: Environment): Client {
 
 /** What a receipt's text says. Throws ReceiptError. */
 export function parsedReceipt(json: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(json);
+    value = JSON.parse(json);
   } catch {
     throw new ReceiptError('receipt-malformed', 'The receipt is malformed: it is not JSON');
   }
+  // of two members of one name others may read the first; nothing that belongs there has white space or escapes in it
+  if (json.replace(/\s+/g, '') === JSON.stringify(value).replace(/\s+/g, '')) return value;
+  throw new ReceiptError('receipt-malformed', 'The receipt is malformed: it has a member twice, or escapes');
 }

@@ -128,7 +128,11 @@ it('what grows beyond what can be started, or has a NUL, is refused', () => {
   expect(() => resolve(...Array(11).fill('$(steps.a.results.x)'))).toThrow(/too long/);
   expect(() => resolve(...Array(3).fill('$(steps.a.results.list[*])'))).toThrow(/too long/);
   expect(() => resolve('$(steps.a.results.nul)')).toThrow(/NUL/);
-  expect(resolve('$(steps.a.results.x)'.repeat(9)).command[0]).toHaveLength(900_000);
+  expect(resolve(...Array(9).fill('$(steps.a.results.x)')).command.join('')).toHaveLength(900_000);
+  expect(() => resolve('$(steps.a.results.x)'.repeat(2))).toThrow(/command: .* more than 131071 bytes/);
+  expect(() => resolve('$(steps.a.results.list[*])')).toThrow(/command: .* more than 8000 words/);
+  const env = { X: '$(steps.a.results.x)$(steps.a.results.x)' };
+  expect(() => resolveStep(stepOf({ command: ['true'], env }), results)).toThrow(/env\.X: .* more than 131071 bytes/);
 });
 
 it('never throws anything else, and takes no longer for texts that are made to', () => {

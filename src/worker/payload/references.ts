@@ -15,6 +15,11 @@ export interface ResolvedStep {
   holds: boolean;
 }
 
+/** Words. bwrap takes 9 000, of which some are its own. */
+const MOST_WORDS = 8_000;
+/** Bytes of one word, or of a variable and its name: a system takes 128 KiB, with the NUL at its end. */
+const LONGEST_WORD = 131_071;
+
 /** Characters, of all that a step has after references were resolved. A system starts no program with more than about 2 MB. */
 const LONGEST = 1_048_576;
 
@@ -27,7 +32,8 @@ export function resolveStep(step: Step, results: Results): ResolvedStep {
   const holds = step.when.all.every((condition, index) => resolver.holds(condition, `when.all[${index}]`));
   if (!holds) return { command: [], env: {}, holds };
   const command = (step.command ?? []).flatMap((text, index) => resolver.words({ path: `command[${index}]`, text, isWord: true }));
-  const texts = Object.entries(step.env).map(([name, text]) => [name, resolver.text({ path: `env.${name}`, text, isWord: false })]);
+  resolver.assertFit(command);
+  const texts = Object.entries(step.env).map(([name, text]) => [name, resolver.variable(name, text)]);
   return { command, env: Object.fromEntries(texts), holds };
 }
 
@@ -51,6 +57,21 @@ class Resolver {
     if (others.length > 0 || typeof part !== 'object' || 'unreadable' in part || part.part !== 'items') return [this.text(place)];
     const items = this.#value(part, place, true) as readonly string[];
     return items.map((item) => this.#counted(item, place));
+  }
+
+  /** Longer ones the kernel refuses, as if it was a fault of the worker's. */
+  assertFit(command: readonly string[]): void {
+    if (command.length > MOST_WORDS)
+      throw this.#error({ path: 'command' }, `with what it refers to it has more than ${MOST_WORDS} words; pass a file`);
+    if (command.some((word) => Buffer.byteLength(word) > LONGEST_WORD))
+      throw this.#error({ path: 'command' }, `with what it refers to a word has more than ${LONGEST_WORD} bytes; pass a file`);
+  }
+
+  variable(name: string, written: string): string {
+    const place = { path: `env.${name}`, text: written, isWord: false };
+    const text = this.text(place);
+    if (Buffer.byteLength(`${name}=${text}`) <= LONGEST_WORD) return text;
+    throw this.#error(place, `with what it refers to it has more than ${LONGEST_WORD} bytes; pass a file`);
   }
 
   text(place: Place): string {
@@ -90,7 +111,7 @@ class Resolver {
     return text;
   }
 
-  #error({ path }: Place, what: string): UnresolvedReference {
+  #error({ path }: Pick<Place, 'path'>, what: string): UnresolvedReference {
     return new UnresolvedReference(`step ${this.step}: ${path}: ${what}`);
   }
 }

@@ -25,8 +25,9 @@ export class Bubblewrap implements Isolation {
   }
 }
 
-/** What cannot even be asked for: more words than the kernel takes, say. */
-function neverStarted({ message }: Error): RunningStep {
-  const failure = `The sandbox could not be made: ${message}`;
-  return { ended: Promise.resolve({ finishedAt: new Date(), exitCode: 126, failure }), terminate() {}, kill() {} };
+/** What cannot even be asked for. More words than the kernel takes are the step's own, and would be as many again. */
+function neverStarted({ message, code }: NodeJS.ErrnoException): RunningStep {
+  const now = new Date();
+  const why = code === 'E2BIG' ? { startedAt: now } : { failure: `The sandbox could not be made: ${message}` };
+  return { ended: Promise.resolve({ finishedAt: now, exitCode: 126, ...why }), terminate() {}, kill() {} };
 }

@@ -32,10 +32,16 @@ export class Unsandboxed implements Isolation {
     this.#putSecrets(step.secretFiles);
     const startedAt = new Date();
     const [program, ...words] = step.command as [string, ...string[]];
-    const child = spawn(program, words, { cwd, detached: true, env: step.env, stdio: ['ignore', step.output, step.output] });
+    let child: ChildProcess;
+    try {
+      child = spawn(program, words, { cwd, detached: true, env: step.env, stdio: ['ignore', step.output, step.output] });
+    } catch (error) {
+      rmSync(this.#creds, { recursive: true, force: true });
+      return ended(notStarted(error as Error, startedAt)); // of some errors (E2BIG) Node does not wait to tell
+    }
     const signal = (name: NodeJS.Signals) => void signalGroup(child.pid, name);
-    const ended = endOf(child, startedAt).finally(() => rmSync(this.#creds, { recursive: true, force: true }));
-    return { ended, terminate: () => signal('SIGTERM'), kill: () => signal('SIGKILL') };
+    const gone = endOf(child, startedAt).finally(() => rmSync(this.#creds, { recursive: true, force: true }));
+    return { ended: gone, terminate: () => signal('SIGTERM'), kill: () => signal('SIGKILL') };
   }
 
   #putSecrets(files: StepRun['secretFiles']): void {
@@ -46,8 +52,11 @@ export class Unsandboxed implements Isolation {
 }
 
 function neverStarted(failure: string): RunningStep {
-  const nothing = () => {};
-  return { ended: Promise.resolve({ exitCode: NOT_EXECUTABLE, finishedAt: new Date(), failure }), terminate: nothing, kill: nothing };
+  return ended({ exitCode: NOT_EXECUTABLE, finishedAt: new Date(), failure });
+}
+
+function ended(end: StepEnd): RunningStep {
+  return { ended: Promise.resolve(end), terminate() {}, kill() {} };
 }
 
 function endOf(child: ChildProcess, startedAt: Date): Promise<StepEnd> {

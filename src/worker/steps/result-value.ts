@@ -1,4 +1,8 @@
+import { jsonProblem } from '../../signatures/json-value.js';
 import type { ResultValue, WantedResult } from '../payload/payload.js';
+
+/** In one result. */
+const MOST_VALUES = 50_000;
 
 /** What a result file says, by its declared type. Throws where it is something else; the message does not repeat what is in it. */
 export function resultValue(type: WantedResult['type'], bytes: Uint8Array): ResultValue {
@@ -6,6 +10,8 @@ export function resultValue(type: WantedResult['type'], bytes: Uint8Array): Resu
   const text = textOf(bytes);
   if (type === 'string') return text;
   const value = jsonOf(text);
+  if (jsonProblem(value, MOST_VALUES) !== undefined)
+    throw new Error(`it has a lone surrogate, a member named __proto__, or more than ${MOST_VALUES} values, and no receipt could tell it`);
   if (type === 'array' && Array.isArray(value) && value.every(isText)) return value;
   if (type === 'object' && isTextsByName(value)) return value;
   throw new Error(type === 'array' ? 'it is no JSON array of strings' : 'it is no JSON object of strings');

@@ -225,13 +225,36 @@ describe('a step, through the proxy', () => {
     expect(await tasks.state(run.taskId)).toBe('running');
   });
 
+  it('cannot give away what the run itself may do', async () => {
+    const scopes = ['auth:current-scopes', 'auth:create-client:evil/*'];
+    const run = await running(scopes, { scopes });
+    const give = (scope: string) => {
+      const json = { description: '', expires: inAnHour(), scopes: [scope] };
+      return call(run, '/auth/v1/clients/evil%2Fclient', { method: 'PUT', json });
+    };
+    for (const scope of [`queue:resolve-task:${run.taskId}/0`, `queue:reclaim-task:${run.taskId}/0`, `assume:task-run:${run.taskId}/0`])
+      expect((await give(scope)).status).toBe(403);
+    expect((await give('auth:current-scopes')).status).toBe(200);
+    const url = `${test.root.url}/api/auth/v1/scopes/current`;
+    const { headers } = await call(run, '/bewit', { method: 'POST', bytes: url });
+    expect(await (await fetch(headers.location!)).text()).not.toMatch(/resolve-task|reclaim-task/);
+  });
+
+  it('says so where the scopes of the task do not fit into a call', async () => {
+    const scopes = Array.from({ length: 100 }, (_, index) => `test:${index}:${'x'.repeat(30)}`);
+    const { status, body } = await call(await running(scopes, { scopes }), '/queue/v1/ping');
+    expect([status, body.message]).toEqual([403, expect.stringMatching(/scopes of the task are too long/)]);
+  });
+
   it('cannot leave what the worker leaves', async () => {
-    const run = await running([], { reserved: ['public/receipt.json'] });
+    const run = await running([], { reserved: (name) => name === 'public/receipt.json' });
     const leave = (name: string) =>
       call(run, `/queue/v1/task/${run.taskId}/runs/0/artifacts/${name}`, { method: 'POST', json: reference() });
     expect((await leave('public%2Freceipt.json')).body.message).toMatch(/^This artifact is the worker's business/);
     expect((await leave('public/receipt.json')).status).toBe(403);
     expect((await leave('public%2Fother.json')).status).toBe(200);
+    const read = await call(run, `/queue/v1/task/${run.taskId}/runs/0/artifacts/public%2Freceipt.json`);
+    expect(read.body.message).not.toMatch(/worker's business/); // whether it may read it the service decides
   });
 
   it('60: whatever it says of itself is not heard', async () => {

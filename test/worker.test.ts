@@ -129,6 +129,29 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     expect([home.tasks, process.stderr]).toEqual([[], '']);
   });
 
+  it('what a step leaves by the names of the worker is not kept, and the receipt says how the run ended', async () => {
+    const taskQueueId = newQueue();
+    const receipts = generateKey('EdDSA', { kid: 'worker' });
+    const home = homeFor([taskQueueId], { isolation, receiptKey: 'receipts.json' });
+    home.put('receipts.json', receipts.privateJwk);
+    await using process = new WorkerProcess(home);
+    const forge =
+      'mkdir -p out/logs; for name in receipt.json run.json logs/live_backing.log; do echo forged > out/$name; done; echo > out/ok';
+    const artifacts = [{ name: 'public', path: 'out', type: 'directory' }];
+    const taskId = await tasks.create({ taskQueueId, payload: payload([step('forge', forge)], { artifacts }) });
+    expect(await resolved(taskId)).toMatchObject({ state: 'failed' });
+    const record = await recordOf(taskId);
+    expect([record.outcome, record.missingArtifacts.map(({ name }: { name: string }) => name)]).toEqual([
+      'failed',
+      ['public/logs/live_backing.log', 'public/receipt.json', 'public/run.json'],
+    ]);
+    const { statement } = verifyReceipt(JSON.parse(await artifact(taskId, 'public/receipt.json')), keySetOf(receipts), Date.now() / 1000);
+    expect(statement.predicate.buildDefinition.internalParameters.outcome).toBe('failed');
+    expect(statement.subject.map(({ name }) => name).sort()).toEqual(['public/logs/live_backing.log', 'public/ok', 'public/run.json']);
+    process.signal('SIGTERM');
+    await process.end();
+  });
+
   it('(50) a run that is cancelled stops at once; its log was seen while it ran, and is kept', async () => {
     const taskQueueId = newQueue();
     const home = homeFor([taskQueueId], { isolation, liveLog: {}, receiptKey: 'receipts.json' });

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { WantedArtifact } from '../payload/payload.js';
+import { isOfTheWorker } from '../payload/workers-artifacts.js';
 import { ArtifactError, type ArtifactErrorCode, UnfitFile, type UnfitReason } from './artifact-error.js';
 import { contentTypeOf } from './content-type.js';
 import { openBeneath, shown } from './open-beneath.js';
@@ -99,6 +100,8 @@ class Collecting {
       const message = 'its name is no name of an artifact, which has 1 to 1024 printable ASCII characters';
       return this.#miss({ name: shown(name), reason: 'invalid-resource-on-worker', message });
     }
+    if (isOfTheWorker(name))
+      return this.#miss({ name, reason: 'conflict', message: "its name is that of the worker's log, record or receipt" });
     if (this.#taken.has(name)) return this.#miss({ name, reason: 'conflict', message: 'two files would have this name' });
     this.#taken.add(name);
     await this.#told(wanted, () => this.#upload(wanted));

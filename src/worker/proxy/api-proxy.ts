@@ -19,8 +19,13 @@ export interface ApiProxyOptions {
   rootUrl: string;
   /** Of the run. Asked at every request, so that a reclaim's are used from then on. */
   credentials: () => Credentials;
-  /** Names of artifacts that the worker leaves itself: the receipt, the log. */
-  reserved?: readonly string[];
+  /**
+   * What steps may do with them, at most: the credentials can end the run, too, and who may create a client or a task with some scopes may
+   * give away whatever else it holds.
+   */
+  scopes?: readonly string[];
+  /** Of artifacts that the worker leaves itself, by their names: the receipt, the log. */
+  reserved?: (name: string) => boolean;
   most?: Partial<ProxyLimits>;
   log: (call: ProxiedCall) => void;
 }
@@ -36,13 +41,14 @@ export interface ApiProxy {
  *
  * @throws SetupError for a root URL or a socket that will not do
  */
-export async function openApiProxy({ socketPath, rootUrl, credentials, reserved = [], most, log }: ApiProxyOptions): Promise<ApiProxy> {
+export async function openApiProxy({ socketPath, rootUrl, scopes, reserved, most, log, ...options }: ApiProxyOptions): Promise<ApiProxy> {
+  const { credentials } = options;
   assertPrivate(socketPath);
-  const service = new ServiceRoot(rootUrl);
+  const service = new ServiceRoot(rootUrl, scopes);
   const handlerOf = (method: string, target: string): Handler => {
     if (target === '/bewit' && method === 'POST') return (call) => signUrl(call, service, credentials);
     const resource = apiResource(target);
-    assertNotTheWorkers(resource, reserved);
+    if (!['GET', 'HEAD'].includes(method)) assertNotTheWorkers(resource, reserved);
     return (call) => passOn(call, service, credentials(), resource);
   };
   const server = new ProxyServer(handlerOf, { ...PROXY_LIMITS, ...most }, log);

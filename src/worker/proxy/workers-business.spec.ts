@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { isOfTheWorker } from '../payload/workers-artifacts.js';
 import { assertNotTheWorkers } from './workers-business.js';
 
 const RUN = '/api/queue/v1/task/VRzY2SYSQpWrgqKPQ0aZOw/runs/0';
-const RESERVED = ['public/logs/live.log', 'public/receipt.json'];
+const RESERVED = isOfTheWorker;
 
 describe('what is the worker alone to do', () => {
   it.each([

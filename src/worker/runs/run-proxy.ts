@@ -1,4 +1,5 @@
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
+import { isOfTheWorker } from '../payload/workers-artifacts.js';
 import { openApiProxy } from '../proxy/api-proxy.js';
 
 const REFUSED = 400;
@@ -13,14 +14,14 @@ interface Where {
   socketPath: string;
   rootUrl: string;
   keeper: ClaimKeeper;
-  reserved: readonly string[];
+  scopes: readonly string[];
 }
 
 /** What lets steps call the service as the run. What was refused is told in the log of the run: its author is to learn of it. */
-export async function openRunProxy({ socketPath, rootUrl, keeper, reserved }: Where, note: (line: string) => void): Promise<RunProxy> {
+export async function openRunProxy({ socketPath, rootUrl, keeper, scopes }: Where, note: (line: string) => void): Promise<RunProxy> {
   let last = 0;
   const proxy = await openApiProxy({
-    ...{ socketPath, rootUrl, reserved, credentials: () => keeper.credentials },
+    ...{ socketPath, rootUrl, scopes, reserved: isOfTheWorker, credentials: () => keeper.credentials },
     log: ({ method, path, status }) => {
       last = Date.now();
       if (status >= REFUSED) note(`proxy: ${method} ${path} was answered ${status}`);

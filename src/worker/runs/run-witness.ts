@@ -63,5 +63,6 @@ export class RunWitness {
   }
 }
 
-const scopesOf = ({ scopes }: { scopes?: unknown }): string[] =>
+/** What the task asks for. */
+export const scopesOf = ({ scopes }: { scopes?: unknown }): string[] =>
   Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];

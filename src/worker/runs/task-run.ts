@@ -1,3 +1,4 @@
+import { createArtifactScope } from '../../credentials/run-grant.js';
 import { ArtifactError } from '../artifacts/artifact-error.js';
 import { type Collection, collectArtifacts } from '../artifacts/collect-artifacts.js';
 import { redactedIn } from '../artifacts/redacted-in.js';
@@ -19,7 +20,7 @@ import { RunLog } from './run-log.js';
 import { runNames } from './run-names.js';
 import { openRunProxy, type RunProxy } from './run-proxy.js';
 import type { RunSetting } from './run-setting.js';
-import { RunWitness } from './run-witness.js';
+import { RunWitness, scopesOf } from './run-witness.js';
 import { StoppableSteps } from './stoppable-steps.js';
 import type { TaskDir } from './task-dir.js';
 
@@ -109,11 +110,9 @@ export class TaskRun {
 
   async #proxy({ proxySocket }: Job): Promise<RunProxy | undefined> {
     if (proxySocket === undefined) return undefined;
-    const { keeper, setting } = this.parts;
-    return openRunProxy(
-      { socketPath: proxySocket, rootUrl: setting.config.rootUrl, keeper, reserved: Object.values(this.#names) },
-      (line) => void this.#note(line),
-    );
+    const { task, keeper, setting } = this.parts;
+    const scopes = [...new Set([...scopesOf(task.definition), createArtifactScope(task)])];
+    return openRunProxy({ socketPath: proxySocket, rootUrl: setting.config.rootUrl, keeper, scopes }, (line) => void this.#note(line));
   }
 
   #steps(job: Job): Promise<Outcome> {
@@ -167,9 +166,9 @@ export class TaskRun {
     try {
       const collection = await this.#collect(payload);
       const { missing } = collection;
-      const report: Report = { what: ended.outcome.outcome === 'succeeded' && missing.length === 0 ? 'completed' : 'failed' };
-      await this.#witness(ended, collection);
-      return report;
+      const outcome = missing.length > 0 ? 'failed' : ended.outcome.outcome; // and so it is told everywhere
+      await this.#witness({ ...ended, outcome: { ...ended.outcome, outcome } }, collection);
+      return { what: outcome === 'succeeded' ? 'completed' : 'failed' };
     } catch (error) {
       if (!(error instanceof ArtifactError)) throw error;
       this.parts.log.warn('What the run has left could not be kept; it is to be tried again', { why: error.message });

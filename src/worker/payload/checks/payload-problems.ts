@@ -3,6 +3,7 @@ import { SignatureError } from '../../../signatures/signature-error.js';
 import { readTimestamp } from '../../../signatures/timestamp.js';
 import type { PayloadProblem } from '../malformed-payload.js';
 import type { Payload, Step, WantedArtifact } from '../payload.js';
+import { isOfTheWorker } from '../workers-artifacts.js';
 import { referenceProblems } from './reference-problems.js';
 import { workspacePath } from './workspace-path.js';
 
@@ -70,13 +71,10 @@ function allReferenceProblems(steps: readonly Step[]): PayloadProblem[] {
   });
 }
 
-/** By these names the worker itself leaves what it knows of the run, and nobody may say it in its place. */
-const OF_THE_WORKER = /^(public|private)\/(logs\/live(_backing)?\.log|run\.json|receipt\.json)(\/|$)/;
-
 function artifactProblems({ name, path: text, expires }: WantedArtifact, path: string): PayloadProblem[] {
   const meant = workspacePath(text);
   return [
-    ...(OF_THE_WORKER.test(name) ? [`${path}.name is that of the worker's log, record or receipt; take another one`] : []),
+    ...(isOfTheWorker(name) ? [`${path}.name is that of the worker's log, record or receipt; take another one`] : []),
     ...('problem' in meant ? [`${path}.path ${meant.problem}`] : []),
     ...(expires !== undefined && readTimestamp(expires) === undefined ? [`${path}.expires must be a time as RFC 3339 has it`] : []),
   ];

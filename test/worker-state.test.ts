@@ -18,12 +18,12 @@ const directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'leasehold-worker
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const OPEN = `
-  const { StateDir } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'state-dir.js')))});
+  const { StateDir } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'state/state-dir.js')))});
   const state = StateDir.open(${JSON.stringify(directory)});`;
 
 /** Begins run 0, says so, starts a program that outlives it, and waits to be killed. */
 const WORKER = `${OPEN}
-  const { SeenRuns } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'seen-runs.js')))});
+  const { SeenRuns } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'claims/seen-runs.js')))});
   const { spawn } = await import('node:child_process');
   const runs = SeenRuns.open(state, ${NOW});
   console.log(runs.begin({ taskId: '${TASK}', runId: 0 }, ${NOW + 60}, ${NOW}));
@@ -82,7 +82,7 @@ it('(41) what is written is on the disk, file and directory, before anybody is t
   }`;
   const names = ['writeFileSync', 'fdatasyncSync', 'fsyncSync', 'renameSync'];
   const program = `${OPEN.replace(JSON.stringify(directory), JSON.stringify(place))}
-    const { SeenRuns } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'seen-runs.js')))});
+    const { SeenRuns } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'claims/seen-runs.js')))});
     const runs = SeenRuns.open(state, ${NOW});
     said('opened');
     runs.begin({ taskId: '${TASK}', runId: 0 }, ${NOW + 60}, ${NOW});
@@ -102,7 +102,7 @@ it('(41) what is written is on the disk, file and directory, before anybody is t
 describe('a file that changes while it is read', () => {
   const file = path.join(directory, 'keys');
   const name = JSON.stringify(file);
-  const reading = `const { readTrusted } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'trusted-path.js')))});
+  const reading = `const { readTrusted } = await import(${JSON.stringify(pathToFileURL(path.join(MODULES, 'state/trusted-path.js')))});
     try { said('read ' + readTrusted(${name}, 1024)); } catch (error) { said(error.message); }`;
   beforeEach(() => writeFileSync(file, 'good', { mode: 0o600 }));
 

@@ -296,6 +296,16 @@ chmod 0 text`;
     expect(recordOf(outcome, 'f').detail).toMatch(/z/);
   });
 
+  it('28: results are read when the step is dead, not before', async () => {
+    const script = `trap 'printf late > $TASK_RESULTS/said; exit 0' TERM; printf early > $TASK_RESULTS/said; echo up; while :; do sleep 0.05; done`;
+    const steps = [
+      step('waits', script, { timeout: 0.4, results: ['said'] }),
+      step('report', 'true', { when: { status: 'always', all: [] } }),
+    ];
+    const { outcome } = await go(steps);
+    expect(recordOf(outcome, 'waits')).toMatchObject({ reason: 'TimeoutExceeded', results: { said: 'late' } });
+  });
+
   it('44: a step is over although a child of it holds standard output', async () => {
     const seconds = sleepOf(31);
     survivors.push(seconds);
@@ -515,6 +525,28 @@ sleep 0.2; exit 0`;
     expect(recordOf(outcome, 'kill-first').reason).toBe('Failed');
     expect(recordOf(outcome, 'kill-all').reason).toBe('Failed');
     expect(processesWith(seconds)).toEqual([]);
+  });
+
+  it('28: what a step has left in the background writes its results to the end, and not after they were read', async () => {
+    const counts =
+      'i=0; while :; do i=$((i + 1)); echo $i > $TASK_RESULTS/next; mv $TASK_RESULTS/next $TASK_RESULTS/count; echo $i > told; done';
+    const { outcome, log } = await run([
+      step('counts', `(${counts}) & until [ -s told ]; do :; done; exit 0`, { results: ['count'] }),
+      step('compares', 'cat told'),
+    ]);
+    const [counted, told] = [Number(recordOf(outcome, 'counts').results.count), Number(log)];
+    expect(told).toBeGreaterThan(0);
+    expect([told, told + 1]).toContain(counted);
+  });
+
+  it('79, 80: each step has the network that it asked for, whatever is in its environment, and the record says which', async () => {
+    const interfaces = (text: string) => text.match(/^ *[\w-]+(?=:)/gm)?.map((name) => name.trim());
+    const networks = ['none', 'host', 'none'] as const;
+    const env = { TEKTON_HERMETIC: '0', TEKTON_RESOURCE_NAME: 'x' };
+    const { outcome, log } = await run(networks.map((network, at) => step(`s-${at}`, 'cat /proc/net/dev; echo over', { network, env })));
+    const host = interfaces(readFileSync('/proc/net/dev', 'utf8'));
+    expect(log.split('over\n').slice(0, 3).map(interfaces)).toEqual([['lo'], host, ['lo']]);
+    expect(outcome.steps.map(({ network }) => network)).toEqual(networks);
   });
 
   it('27, 31: results of a step are in a file system of their own, with room for no more than that', async () => {

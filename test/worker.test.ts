@@ -10,7 +10,7 @@ import { Creator, keySetJson, keySetOf, newQueue } from './support/creator.js';
 import { eventually, freePort, isAlive } from './support/service-process.js';
 import { ok, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
-import { hasSandboxes, unprivileged } from './support/unprivileged.js';
+import { describeSandboxed, hasSandboxes, unprivileged } from './support/unprivileged.js';
 import { WorkerHome, WorkerProcess } from './support/worker-process.js';
 
 /* The worker as a process, against the service as it is. */
@@ -205,6 +205,50 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     expect(await gone).toEqual([null, 'SIGKILL']);
     expect([home.tasks, sleepers(1002), isAlive(other.pid!)]).toEqual([[], [], true]);
     other.kill();
+  });
+});
+
+describeSandboxed('a step', () => {
+  it('(26, 56, 60) reaches no file of the worker, no key, no token and no credentials of the run', async () => {
+    const taskQueueId = newQueue();
+    const home = homeFor([taskQueueId], { isolation: 'bubblewrap', receiptKey: 'receipts.json' });
+    const { privateJwk } = generateKey('EdDSA', { kid: 'worker' });
+    home.put('receipts.json', privateJwk);
+    await using _ = new WorkerProcess(home, [], { SSH_AUTH_SOCK: home.at('agent') });
+    const notThere = [home.directory, home.config, home.at('receipts.json'), '/root', '/home', '/run', '/var', '/etc/shadow'];
+    // a pattern that is not what it finds: the script itself is in the sandbox, too
+    const patterns = [privateJwk.d as string, worker.credentials!.accessToken, '"certificate"', 'SSH_AUTH_SOCK'].map(
+      (secret) => `[${secret[0]}]${secret.slice(1)}`,
+    );
+    const script = [
+      ...notThere.map((place) => `[ ! -e ${place} ] || echo "REACHED ${place}"`),
+      ...patterns.map((pattern) => `! grep -rsqe '${pattern}' /tekton /workspace /tmp /dev/shm || echo "FOUND on disk"`),
+      ...patterns.map((pattern) => `! grep -aqse '${pattern}' /proc/[0-9]*/environ /proc/[0-9]*/cmdline || echo "FOUND in a process"`),
+      'echo looked',
+    ].join('\n');
+    const taskId = await tasks.create({ taskQueueId, payload: payload([{ name: 'look', script, network: 'proxy' }]) });
+    expect(await resolved(taskId)).toMatchObject({ state: 'completed' });
+    expect(await logOf(taskId)).toContain('looked\n');
+    expect(await logOf(taskId)).not.toMatch(/REACHED|FOUND/);
+    for (const name of ['public/run.json', 'public/receipt.json', 'public/logs/live.log'])
+      expect(await artifact(taskId, name)).not.toContain(privateJwk.d);
+  });
+
+  it('(77) finds nothing of the task before', async () => {
+    const taskQueueId = newQueue();
+    await using _ = new WorkerProcess(homeFor([taskQueueId], { isolation: 'bubblewrap' }));
+    const places = '"$TASK_WORKSPACE" "$TASK_RESULTS" "$HOME" /tmp /dev/shm';
+    const leave = `for place in ${places}; do echo x > "$place/left"; done; perl -e 'shmget(77, 9, 0666 | 01000) // die; msgget(77, 0666 | 01000) // die'; (setsid sleep 1008 &)`;
+    const look = `ls -A ${places} | grep left || echo nothing; perl -e 'print defined shmget(77, 9, 0) || defined msgget(77, 0) ? "IPC" : "none"'`;
+    for (const [script, text] of [
+      [leave, 'the task has succeeded'],
+      [look, 'nothing\nnone'],
+    ]) {
+      const taskId = await tasks.create({ taskQueueId, payload: payload([step('a', script!)]) });
+      expect(await resolved(taskId)).toMatchObject({ state: 'completed' });
+      expect(await logOf(taskId)).toContain(text);
+      expect(sleepers(1008)).toEqual([]);
+    }
   });
 });
 

@@ -529,6 +529,27 @@ describe('a worker that cannot work says why', () => {
     expect(await refusal(home)).toEqual([1, expect.stringMatching(/^BWRAP_MISSING: .*\/nowhere\/bwrap/)]);
   });
 
+  it('of places that it cannot have, without a stack', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const liveLog = await refusal(homeFor([newQueue()], { liveLog: { port } }));
+    taken.close();
+    expect(liveLog).toEqual([2, expect.stringMatching(/^Live logs cannot be served on 127\.0\.0\.1:\d+ \(EADDRINUSE\); set liveLog/)]);
+    for (const place of ['stateDir', 'workDir'])
+      expect(await refusal(homeFor([newQueue()], { [place]: '/etc/passwd/x' }))).toEqual([
+        2,
+        expect.stringMatching(/^\/etc\/passwd\/x cannot be made \(ENOTDIR\); /),
+      ]);
+  });
+
+  it('of its scopes which are missing', async () => {
+    const home = homeFor([newQueue()], {}, await service.client('queue:worker-id:*'));
+    await using process = new WorkerProcess(home);
+    const { why } = await process.says(/^No work could be claimed/);
+    expect(why).toMatch(/^403: Client ID .* lacks scopes\. Missing: .*queue:claim-work:/);
+  });
+
   it('(41) of another worker that has its state', async () => {
     const home = homeFor([newQueue()]);
     await using process = new WorkerProcess(home);

@@ -18,7 +18,7 @@ function problem(error: ErrorObject): string {
     return `${within}${params.missingProperty}: is missing${meaning(parentSchema?.properties?.[params.missingProperty])}`;
   if (keyword === 'oneOf') return `${member}: give one of ${choices(parentSchema)}, and just one`;
   if (keyword === 'propertyNames' || error.propertyName !== undefined)
-    return `${within}…: a name there may have letters, digits and . _ / -`;
+    return `${within}…: a name there has a letter or digit first, then letters, digits and . _ / : @ -, 256 at most`;
   return `${member || 'the file'}: ${expected(error)}${meaning(parentSchema)}`;
 }
 

@@ -114,7 +114,7 @@ export const CONFIG_SCHEMA = object(
     secrets: {
       type: 'object',
       additionalProperties: SECRET,
-      propertyNames: { pattern: '^[a-zA-Z0-9._/-]{1,100}$' },
+      propertyNames: { pattern: '^[A-Za-z0-9][A-Za-z0-9_./:@-]{0,255}$' },
       default: {},
       description: 'What steps may ask for, by name',
     },

@@ -69,7 +69,7 @@ it.each<[string, object, RegExp]>([
   ],
   ['no token', { credentials: { clientId: 'a' } }, /^ {2}credentials: give one of accessToken, accessTokenFile, and just one/m],
   ['a secret that is nowhere', { secrets: { a: {} } }, /^ {2}secrets\.a: give one of file, value, and just one/m],
-  ['a name of a secret', { secrets: { 'a b': { value: 'hunter2' } } }, /^ {2}secrets\.…: a name there may have/m],
+  ['a name of a secret', { secrets: { 'a b': { value: 'hunter2' } } }, /^ {2}secrets\.…: a name there has a letter or digit first/m],
   ['a URL that is none', { rootUrl: 'https://' }, /^ {2}rootUrl: is no URL/m],
   ['a URL with a user', { rootUrl: 'https://me:hunter2@example.com' }, /^ {2}rootUrl: is no URL without user/m],
   ['a number that is none', { capacity: 'hunter2' }, /^ {2}capacity: must be integer \(How many/m],

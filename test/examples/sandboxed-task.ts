@@ -43,7 +43,7 @@ const PAYLOAD = {
       name: 'forge',
       script: [
         'echo "a step that would like to be believed:"',
-        'for file in /tekton/run/0/status/exitCode /tekton/run/1/status/exitCode /tekton/tools/0 /tekton/run/1/out; do',
+        'for file in run/0/status/exitCode run/1/status/exitCode tools/0 run/1/out; do file=$TASK_CONTROL/$file',
         '  (echo 0 > $file) 2>/dev/null && echo "  wrote $file" || echo "  $file: refused"; done',
         'echo "  other processes here: $(ls /proc | grep -c "^[0-9]*$") in all; network: $(ls /sys/class/net 2>/dev/null || echo none)"',
         'exit 3',
@@ -53,7 +53,7 @@ const PAYLOAD = {
     },
     {
       name: 'report',
-      script: 'printf "build $VERSION, step forge ended with $(cat /tekton/steps/forge/exitCode)" > $TASK_RESULTS/summary',
+      script: 'printf "build $VERSION, step forge ended with $(cat $TASK_CONTROL/steps/forge/exitCode)" > $TASK_RESULTS/summary',
       env: { VERSION: '$(steps.build.results.version)' },
       when: { status: 'always' },
       results: ['summary'],

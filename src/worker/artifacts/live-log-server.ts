@@ -52,13 +52,17 @@ export class LiveLogServer {
     private readonly url: string,
   ) {}
 
-  /** Rejects where that address cannot be listened on; with SetupError where it is any address, and no URL is given. */
+  /** Rejects with SetupError where that address cannot be listened on, or is any address and no URL is given. */
   static async open({ host, port, url }: LiveLogAddress): Promise<LiveLogServer> {
     if (url === undefined && isAny(host)) throw new SetupError(`Live logs on ${host} have no URL; say by which others reach this worker`);
     const server = createServer({ headersTimeout: HEADERS_WITHIN, requestTimeout: HEADERS_WITHIN, keepAlive: true });
     server.maxConnections = MOST_CONNECTIONS;
     server.listen(port, host);
-    await once(server, 'listening');
+    await once(server, 'listening').catch(({ code }: NodeJS.ErrnoException) => {
+      throw new SetupError(
+        `Live logs cannot be served on ${host}:${port} (${code}); set liveLog to an address of this machine and a free port`,
+      );
+    });
     const one = new LiveLogServer(server, (url ?? urlOf(server)).replace(/\/+$/, ''));
     server.on('request', (request, response) => void one.#answer(request, response));
     return one;

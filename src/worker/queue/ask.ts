@@ -77,10 +77,15 @@ function answerOf({ status, headers, ok }: Response, body: unknown): Answer {
   };
 }
 
-/** The service's own words, without what it repeats of the request; a line of what anything else may say. */
+/** The service's own words in a line: which scopes are missing is told below the first one. Nothing of what it repeats of the request. */
 function messageIn(body: unknown): string {
   const { message } = (typeof body === 'object' && body !== null ? body : {}) as { message?: unknown };
-  return (typeof message === 'string' ? message : 'something answered that is no task queue').split('\n')[0]!.slice(0, 500);
+  const told = typeof message === 'string' ? message : 'something answered that is no task queue';
+  return told
+    .split(/\n+(?:Required:|---)\n/)[0]!
+    .replace(/[\s`]+/g, ' ')
+    .trim()
+    .slice(0, 500);
 }
 
 /** What fetch throws says nothing; its cause does. */

@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTree } from '../runs/task-dir.js';
+import { makePrivate } from './make-private.js';
 import { SetupError } from './setup-error.js';
 import { trustedPath } from './trusted-path.js';
 
@@ -17,7 +18,7 @@ const MARK = 'LEASEHOLD_TASK=';
  * there is none, and throws SetupError where others can write to it, or something stays.
  */
 export async function clearLeftovers(workDir: string): Promise<{ killed: number; removed: number }> {
-  mkdirSync(workDir, { recursive: true, mode: 0o700 });
+  makePrivate(workDir);
   const place = trustedPath(workDir);
   if ((statSync(place).mode & 0o077) !== 0) throw new SetupError(`${workDir} can be entered by others; chmod 700 it`);
   const killed = await killAll([workDir, place]);

@@ -6,13 +6,13 @@ import {
   fstatSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { makePrivate } from './make-private.js';
 import { SetupError } from './setup-error.js';
 import { readTrusted, trustedPath } from './trusted-path.js';
 
@@ -39,7 +39,7 @@ export class StateDir {
 
   /** Throws SetupError if others can write there, or another process has it. */
   static open(given: string): StateDir {
-    mkdirSync(given, { recursive: true, mode: 0o700 });
+    makePrivate(given);
     const place = trustedPath(given);
     const handle = openSync(place, O_RDONLY | O_DIRECTORY);
     try {

@@ -568,6 +568,28 @@ ls $TASK_RESULTS | wc -l`;
     expect(outcome.outcome).toBe('succeeded');
   });
 
+  it('45: a first process that only looks as if it were dead is killed in time', async () => {
+    // it starts a thread, and its first one ends alone: /proc then calls it a zombie
+    const takeOver = String.raw`
+open(my $maps, '<', '/proc/1/maps'); my @code = map { /^(\w+)-(\w+) r-xp .*busybox/ ? [hex $1, hex $2] : () } <$maps>;
+open(my $mem, '+<', '/proc/1/mem') or die;
+my $thread = "\xb8\x38\0\0\0\xbf\x00\x0f\x05\0\x48\x8d\xb4\x24\x00\x80\xff\xff\x31\xd2\x4d\x31\xd2\x4d\x31\xc0\x0f\x05\x85\xc0\x74\x09"
+  . "\xb8\x3c\0\0\0\x31\xff\x0f\x05" . "\xb8\x22\0\0\0\x0f\x05\xeb\xf7";
+for (@code) { my ($from, $to) = @$_; sysseek($mem, $from, 0); syswrite($mem, ("\x90" x ($to - $from - length $thread)) . $thread) and print "taken over\n" }
+if (fork() == 0) { $SIG{TERM} = 'IGNORE'; open(my $f, '>>', 'alive'); while (1) { syswrite $f, 'x'; select(undef, undef, undef, 0.01) } }
+exit 42;`;
+    const stop = setTimeout(() => task.kill(), 10_000);
+    const task = start([
+      step('undead', undefined, { command: ['perl', '-e', takeOver], timeout: 1 }),
+      step('after', GROWS('alive'), { when: { status: 'always', all: [] } }),
+    ]);
+    const outcome = await task.outcome;
+    clearTimeout(stop);
+    if (process.arch === 'x64') expect(task.text).toMatch(/taken over/);
+    expect(reasons(outcome)).toEqual(['undead TimeoutExceeded 137', 'after Completed 0']);
+    expect(task.text).toMatch(/quiet\n$/);
+  });
+
   it('47: a fork bomb has the room of its step, and ends with it', async () => {
     const bomb = 'bomb() { bomb | bomb & }; bomb; sleep 100';
     const { outcome } = await run([step('bomb', bomb, { timeout: 0.5 }), step('after', 'true', { when: { status: 'always', all: [] } })]);

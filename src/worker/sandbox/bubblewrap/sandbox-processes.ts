@@ -10,11 +10,11 @@ export function descendantsOf(pid: number): number[] {
 
 /**
  * Whether that process is the first one of a namespace within ours. Once it is not, or just waits for its parent to ask how it ended, the
- * kernel has left nothing of that namespace.
+ * kernel has left nothing of that namespace. One whose first thread alone has ended looks as if it did, and lives: each thread is looked at.
  */
 export function isFirstOfItsNamespace(pid: number): boolean {
-  const status = textOf(`/proc/${pid}/status`);
-  return /^NSpid:\s.*\s1$/m.test(status) && !/^State:\s*[ZX]/m.test(status);
+  if (!/^NSpid:\s.*\s1$/m.test(textOf(`/proc/${pid}/status`))) return false;
+  return threadsOf(pid).some((thread) => /^State:\s*[^ZX\s]/m.test(textOf(`/proc/${pid}/task/${thread}/status`)));
 }
 
 function childrenOf(pid: number): number[] {

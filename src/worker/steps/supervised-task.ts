@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { inOwnNamespaces } from '../sandbox/supervisor-command.js';
 import type { Job, Order, Outcome, StepRecord, Told } from './job.js';
+import { jsonLine } from './json-line.js';
 import { taskResults } from './task-results.js';
 
 export interface Listener {
@@ -47,7 +48,7 @@ export class SupervisedTask {
     this.#child = spawn(program, words, { cwd: '/', env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
     this.done = this.#run(listener);
     this.#stdin.on('error', () => {}); // it has ended, as `done` will tell
-    this.#stdin.write(`${JSON.stringify(job)}\n`);
+    this.#stdin.write(jsonLine(job));
   }
 
   /** Of the supervisor, or of what started it in its namespace. Undefined where it could not be started. */
@@ -56,7 +57,7 @@ export class SupervisedTask {
   }
 
   stop(order: Order): void {
-    this.#stdin.write(`${JSON.stringify(order)}\n`);
+    this.#stdin.write(jsonLine(order));
   }
 
   /** At once, and without what is to run always. */

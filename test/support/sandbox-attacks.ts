@@ -78,6 +78,7 @@ export const attacks = (taskDirectory: string): readonly [statement: string, att
   ['76: larger files can be allowed', 'ulimit -f unlimited'],
   ['76: more processes can be allowed', '/tekton/tools/busybox sh -c "ulimit -u 65"'],
   ['78: there is another network than its own', '[ "$(grep -c : /proc/net/dev)" != 1 ] || [ "$(wc -l </proc/net/route)" -gt 1 ]'],
+  ['78: the machine around a virtual one is asked', `perl -e 'exit !socket(S, 40, 1, 0)'`],
 ];
 
 /** A script that tries them all and prints, for each, a line that tells whether it succeeded. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { IsolationUnavailable } from '../isolation-unavailable.js';
 import { CODE } from './bpf.js';
 import { seccompFilter } from './seccomp.js';
-import { AUDIT_ARCH, CLONE, CLONE3, IOCTL, MKNOD, MKNODAT, PERSONALITY, REFUSED } from './system-calls.js';
+import { AUDIT_ARCH, CLONE, CLONE3, IOCTL, MKNOD, MKNODAT, PERSONALITY, REFUSED, SOCKET } from './system-calls.js';
 
 interface Call {
   number: number;
@@ -10,12 +10,13 @@ interface Call {
   args: readonly bigint[];
 }
 
-const [ALLOWED, KILLED, NOT_PERMITTED, NOT_THERE] = ['allowed', 'killed', 'EPERM', 'ENOSYS'];
+const [ALLOWED, KILLED, NOT_PERMITTED, NOT_THERE, NO_FAMILY] = ['allowed', 'killed', 'EPERM', 'ENOSYS', 'EAFNOSUPPORT'];
 const ANSWERS = new Map([
   [0x7fff0000, ALLOWED],
   [0x80000000, KILLED],
   [0x00050001, NOT_PERMITTED],
   [0x00050026, NOT_THERE],
+  [0x00050061, NO_FAMILY],
 ]);
 
 /** What the kernel would make of a call, by another reading of the same bytes. */
@@ -54,7 +55,7 @@ describe.each([
   const filter = seccompFilter(arch);
   const architecture = AUDIT_ARCH[arch];
   const refused: number[] = Object.values(REFUSED).flatMap((numbers) => numbers[column] ?? []);
-  const looked: number[] = [CLONE, CLONE3, IOCTL, PERSONALITY, MKNOD, MKNODAT].flatMap((numbers) => numbers[column] ?? []);
+  const looked: number[] = [CLONE, CLONE3, IOCTL, PERSONALITY, MKNOD, MKNODAT, SOCKET].flatMap((numbers) => numbers[column] ?? []);
   const told = (number: number, args: readonly bigint[] = []) => answerOf(filter, { number, architecture, args });
   /** That argument of a call, the others being anything. */
   const having = (index: number, value: bigint, others: readonly bigint[]) => others.map((other, at) => (at === index ? value : other));
@@ -105,6 +106,13 @@ describe.each([
     );
     const others = word.filter((request) => ![0x5412n, 0x541cn].includes(request & 0xffffffffn));
     fc.assert(fc.property(others, (request) => told(IOCTL[column], [0n, request]) === ALLOWED));
+  });
+
+  it('(78) refuses sockets to the machine around a virtual one, and of the kernel’s ciphers; and no others', () => {
+    const families = [40n, 38n];
+    fc.assert(fc.property(fc.constantFrom(...families), high, (family, bits) => told(SOCKET[column], [bits | family]) === NO_FAMILY));
+    const others = word.filter((family) => !families.includes(family & 0xffffffffn));
+    fc.assert(fc.property(others, words, (family, rest) => told(SOCKET[column], having(0, family, rest)) === ALLOWED));
   });
 
   it('(63) refuses to make devices, and lets pipes, sockets and files be made', () => {

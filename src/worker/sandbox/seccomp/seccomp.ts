@@ -1,6 +1,6 @@
 import { IsolationUnavailable } from '../isolation-unavailable.js';
 import { ARCHITECTURE, and, answer, argument, assemble, CODE, type Instruction, load, NUMBER, unless } from './bpf.js';
-import { type Arch, AUDIT_ARCH, CLONE, CLONE3, IOCTL, MKNOD, MKNODAT, PERSONALITY, REFUSED } from './system-calls.js';
+import { type Arch, AUDIT_ARCH, CLONE, CLONE3, IOCTL, MKNOD, MKNODAT, PERSONALITY, REFUSED, SOCKET } from './system-calls.js';
 
 const KNOWN = Object.keys(AUDIT_ARCH).join(' or ');
 
@@ -9,6 +9,7 @@ const KILL_PROCESS = 0x80000000;
 const ERRNO = 0x00050000;
 const EPERM = 1;
 const ENOSYS = 38;
+const EAFNOSUPPORT = 97;
 
 /** Numbers from here on are of the x32 table, by which every refused call could be made again. */
 const X32 = 0x40000000;
@@ -17,6 +18,9 @@ const NEW_NAMESPACES = 0x7e020000;
 /** What puts words into the terminal that the worker may have been started from. */
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
+/** Sockets to the machine that a virtual one runs on, which no network namespace keeps anybody from; and the kernel's own ciphers. */
+const AF_VSOCK = 40;
+const AF_ALG = 38;
 /** S_IFMT without the bit that tells S_IFBLK from S_IFCHR. */
 const KIND_OF_NODE = 0o130000;
 const DEVICE = 0o020000;
@@ -43,6 +47,7 @@ export function seccompFilter(arch: string): Buffer {
     answer(ERRNO | ENOSYS),
     ...inCase(CLONE[column], 0, [unless(CODE.anyBit, NEW_NAMESPACES, 1), answer(ERRNO | EPERM)]),
     ...inCase(IOCTL[column], 1, oneOf([TIOCSTI, TIOCLINUX], answer(ERRNO | EPERM))),
+    ...inCase(SOCKET[column], 0, oneOf([AF_VSOCK, AF_ALG], answer(ERRNO | EAFNOSUPPORT))),
     ...inCase(MKNOD[column], 1, DEVICES_REFUSED),
     ...inCase(MKNODAT[column], 2, DEVICES_REFUSED),
     ...inCase(PERSONALITY[column], 0, [...oneOf(PERSONALITIES, answer(ALLOW)), answer(ERRNO | EPERM)]),

@@ -85,3 +85,4 @@ export const IOCTL = [16, 29] as const;
 export const PERSONALITY = [135, 92] as const;
 export const MKNOD = [133, undefined] as const;
 export const MKNODAT = [259, 33] as const;
+export const SOCKET = [41, 198] as const;

@@ -181,6 +181,11 @@ it.each<[string, unknown, RegExp]>([
     /^payload\.steps\[0\]\.secrets\[0\]\.env: a task may not/,
   ],
   ['a variable without a name', { ...MINIMAL, env: { '': 'x' } }, /^payload\.env\."" must be a name of a variable/],
+  [
+    'a variable that the first shell of a sandbox would drop',
+    { ...MINIMAL, env: { 'A.B': 'x' } },
+    /^payload\.env\."?A\.B"? must be a name of a variable/,
+  ],
   ['a variable that is a number', { ...MINIMAL, env: { A: 1 } }, /^payload\.env\.A must be string$/],
   [
     'a reference ahead',

@@ -18,7 +18,7 @@ const DEFS = {
   text: TEXT,
   variable: {
     type: 'string',
-    pattern: '^(?!__proto__$)[A-Za-z_][A-Za-z0-9_.()%-]{0,255}$',
+    pattern: '^(?!__proto__$)[A-Za-z_][A-Za-z0-9_]{0,255}$',
     description: 'name of a variable: letters, digits and _, at most 256',
   },
   seconds: { type: 'integer', minimum: 1, maximum: LONGEST_RUN },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -11,6 +11,9 @@ export function anonymousFile(content: string | Buffer): number {
   const place = path.join(tmpdir(), `leasehold-${randomUUID()}`);
   const file = openSync(place, 'wx+', 0o600);
   rmSync(place);
-  writeSync(file, Buffer.from(content), 0, null, 0); // which leaves the position of reading where it is
-  return file;
+  const bytes = Buffer.from(content);
+  // at a place, which leaves the position of reading where it is; a full disk takes a part, and what is left out would be protections
+  if (writeSync(file, bytes, 0, null, 0) === bytes.length) return file;
+  closeSync(file);
+  throw new Error(`${tmpdir()} is full`);
 }

@@ -445,6 +445,29 @@ echo four >> /dev/stdout`;
     expect(names.sort()).toEqual([...(isolated ? [] : ['LEASEHOLD_TASK']), ...expected].sort());
   });
 
+  it('23: what a step does to the workspace or leaves for a later one is not called a fault of the sandbox', async () => {
+    const always = { when: { status: 'always' as const, all: [] } };
+    const { outcome } = await go(
+      [
+        step('a', 'printf %100000d 1 > $TASK_RESULTS/x; chmod 0 $TASK_WORKSPACE', { results: ['x'] }),
+        step('b', 'touch y', always),
+        step('c', undefined, { command: ['echo', '$(steps.a.results.x)$(steps.a.results.x)'], ...always }),
+        step('d', 'mkdir -p $TASK_CONTROL/creds/d && touch $TASK_CONTROL/creds/d/f && chmod 0 $TASK_CONTROL/creds/d; exit 3', always),
+        step('e', 'true', always),
+        step('f', undefined, { command: ['/etc/passwd/x'], ...always }),
+      ],
+      { limits: { result: 200_000 } },
+    );
+    expect(reasons(outcome)).toEqual([
+      'a Completed 0',
+      'b Completed 0',
+      'c Failed 126',
+      'd Failed 3',
+      'e Completed 0',
+      expect.stringMatching(/^f Failed 12[67]$/),
+    ]);
+  });
+
   it('40: nothing of the workspace is run', async () => {
     const plant = `cd $TASK_WORKSPACE; mkdir bin .git; for name in sh mkfifo mount node git; do printf '#!/bin/sh\\ntouch $TASK_WORKSPACE/RAN\\n' > $name; chmod +x $name; done`;
     const { outcome } = await go([step('plant', plant), step('b', undefined, { command: ['true'] }), step('c', '[ ! -e RAN ]')]);

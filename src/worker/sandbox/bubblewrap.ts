@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { type RootEntry, readRootfs } from './bubblewrap/rootfs.js';
 import { RunningSandbox } from './bubblewrap/running-sandbox.js';
 import { spawnSandbox } from './bubblewrap/spawn-sandbox.js';
@@ -20,14 +21,15 @@ export class Bubblewrap implements Isolation {
     try {
       return new RunningSandbox(spawnSandbox(step, this.#root));
     } catch (error) {
-      return neverStarted(error as Error);
+      return neverStarted(step, error as NodeJS.ErrnoException);
     }
   }
 }
 
-/** What cannot even be asked for. More words than the kernel takes are the step's own, and would be as many again. */
-function neverStarted({ message, code }: NodeJS.ErrnoException): RunningStep {
-  const now = new Date();
-  const why = code === 'E2BIG' ? { startedAt: now } : { failure: `The sandbox could not be made: ${message}` };
-  return { ended: Promise.resolve({ finishedAt: now, exitCode: 126, ...why }), terminate() {}, kill() {} };
+/** What cannot even be asked for. More words and variables than the kernel takes are the task's doing; whatever else it is is not. */
+function neverStarted({ output }: StepRun, { code, message }: NodeJS.ErrnoException): RunningStep {
+  const end = { finishedAt: new Date(), exitCode: 126 };
+  if (code === 'E2BIG') writeSync(output, 'The words and variables of this step are more than the system takes; pass a file\n');
+  const failure = code === 'E2BIG' ? {} : { failure: `The sandbox could not be made: ${message}` };
+  return { ended: Promise.resolve({ ...end, ...failure }), terminate() {}, kill() {} };
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,23 +32,38 @@ export class Unsandboxed implements Isolation {
     if (!existsSync(cwd)) return neverStarted(`${cwd} is gone; a step has removed it`);
     this.#putSecrets(step.secretFiles);
     const startedAt = new Date();
-    const [program, ...words] = step.command as [string, ...string[]];
-    let child: ChildProcess;
-    try {
-      child = spawn(program, words, { cwd, detached: true, env: step.env, stdio: ['ignore', step.output, step.output] });
-    } catch (error) {
-      rmSync(this.#creds, { recursive: true, force: true });
-      return ended(notStarted(error as Error, startedAt)); // of some errors (E2BIG) Node does not wait to tell
-    }
+    const child = this.#spawned(step, cwd);
+    if (child instanceof Error) return { ended: Promise.resolve(notStarted(child, startedAt)), terminate() {}, kill() {} };
     const signal = (name: NodeJS.Signals) => void signalGroup(child.pid, name);
-    const gone = endOf(child, startedAt).finally(() => rmSync(this.#creds, { recursive: true, force: true }));
-    return { ended: gone, terminate: () => signal('SIGTERM'), kill: () => signal('SIGKILL') };
+    const ended = endOf(child, startedAt).finally(() => this.#removeSecrets());
+    return { ended, terminate: () => signal('SIGTERM'), kill: () => signal('SIGKILL') };
+  }
+
+  /** Of what is wrong with a program Node tells some by an event, and throws the others. */
+  #spawned({ command, env, output }: StepRun, cwd: string): ChildProcess | NodeJS.ErrnoException {
+    const [program, ...words] = command as [string, ...string[]];
+    try {
+      return spawn(program, words, { cwd, detached: true, env, stdio: ['ignore', output, output] });
+    } catch (error) {
+      this.#removeSecrets();
+      return error as NodeJS.ErrnoException;
+    }
   }
 
   #putSecrets(files: StepRun['secretFiles']): void {
-    rmSync(this.#creds, { recursive: true, force: true }); // an earlier step may have put something there
+    this.#removeSecrets(); // an earlier step may have put something there
     mkdirSync(this.#creds, { recursive: true, mode: 0o700 });
     for (const [name, content] of Object.entries(files)) writeFileSync(path.join(this.#creds, name), content, { mode: 0o400 });
+  }
+
+  /** A step may have left a directory there that cannot be removed: that says nothing of it, and is put aside. */
+  #removeSecrets(): void {
+    try {
+      rmSync(this.#creds, { recursive: true, force: true });
+    } catch (error) {
+      console.error(`Files of secrets could not be removed: ${(error as Error).message}`);
+      renameSync(this.#creds, `${this.#creds}-${randomUUID()}`);
+    }
   }
 }
 

@@ -58,7 +58,7 @@ export class StepRunner {
   }
 
   async #start(index: number, step: Step, resolved: ResolvedStep): Promise<StepRecord> {
-    this.#directory.beginResults(index);
+    this.#directory.begin(index);
     const killsBefore = oomKills();
     const output = new StepOutput(this.#directory.fifo(index), this.#job.sandbox.limits.output, this.#log);
     let end: StepEnd;

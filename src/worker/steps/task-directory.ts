@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Places } from '../sandbox/isolation.js';
 import { ControlFiles } from './control-files.js';
@@ -8,6 +8,8 @@ import type { StepView } from './step-environment.js';
 
 /** Files that a step may put beside its declared results, before there is no room for more. */
 const SPARE_FILES = 64;
+
+const OWNERS = 0o700;
 
 /** The directory of one task, with all that steps are given. Throws where it cannot be made. */
 export class TaskDirectory {
@@ -55,11 +57,17 @@ export class TaskDirectory {
     return { LEASEHOLD_TASK: this.#job.taskDir };
   }
 
-  /** An empty directory for what a step results in, in place of that of the step before. */
-  beginResults(index: number): void {
+  /** What a step is to find: a workspace that can be entered, whatever the step before did to it, and an empty directory for its results. */
+  begin(index: number): void {
+    this.#openWorkspace();
     if (this.#resultsOf !== undefined) this.#removeResults(this.#resultsOf);
     mkdirSync(this.results(index), { recursive: true });
     this.#resultsOf = index;
+  }
+
+  #openWorkspace(): void {
+    const stats = lstatSync(this.#at('workspace'), { throwIfNoEntry: false });
+    if (stats?.isDirectory() && (stats.mode & OWNERS) !== OWNERS) chmodSync(this.#at('workspace'), (stats.mode & 0o777) | OWNERS);
   }
 
   /** Where it cannot be removed, for it is deeper than a path can be long, all of its file system goes. */

@@ -2,22 +2,22 @@ import type { Limits, StepRun } from '../isolation.js';
 
 /**
  * The program that a step runs is found on its own PATH by this, not by the shell, which prefers what it has itself (busybox's `ls`, `sh`,
- * `exit`). It gets the name that it was called by.
+ * `exit`). It gets the name that it was called by. Its own variables have names that no task may set.
  */
 const RUN = `(
   case $1 in
-    */*) __at=$1 ;;
+    */*) leasehold_at=$1 ;;
     *)
-      set -f; IFS=:; __at=
-      for __in in $PATH; do
-        [ -f "$__in/$1" ] || continue
-        [ -x "$__in/$1" ] && __at=$__in/$1 && break
-        __at=\${__at:-$__in/$1}
+      set -f; IFS=:; leasehold_at=
+      for leasehold_in in $PATH; do
+        [ -f "$leasehold_in/$1" ] || continue
+        [ -x "$leasehold_in/$1" ] && leasehold_at=$leasehold_in/$1 && break
+        leasehold_at=\${leasehold_at:-$leasehold_in/$1}
       done
-      [ -n "$__at" ] || { printf '%s: not found\\n' "$1" >&2; exit 127; } ;;
+      [ -n "$leasehold_at" ] || { printf '%s: not found\\n' "$1" >&2; exit 127; } ;;
   esac
-  __name=$1; shift
-  exec -a "$__name" -- "$__at" "$@"
+  leasehold_name=$1; shift
+  exec -a "$leasehold_name" -- "$leasehold_at" "$@"
 )
 exit $?`;
 

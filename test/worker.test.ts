@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateKey } from '../src/signatures/generate-key.js';
@@ -555,6 +555,22 @@ describe('a worker that cannot work says why', () => {
     await using process = new WorkerProcess(home);
     await process.says('The worker claims');
     expect(await refusal(home)).toEqual([2, expect.stringMatching(/^Another worker has /)]);
+  });
+
+  it('of a directory for tasks that another worker has, or in which there is anything else; and leaves it as it is', async () => {
+    const first = homeFor([newQueue()]);
+    await using process = new WorkerProcess(first);
+    await process.says('The worker claims');
+    expect(await refusal(homeFor([newQueue()], { workDir: first.at('state', 'tasks') }))).toEqual([
+      2,
+      expect.stringContaining('Another worker has'),
+    ]);
+    const other = homeFor([newQueue()]);
+    other.put('precious.txt', 'x');
+    const own = new WorkerHome(worker, [newQueue()], { workDir: other.directory });
+    homes.push(own);
+    expect(await refusal(own)).toEqual([2, expect.stringContaining('is for the directories of tasks alone')]);
+    expect(existsSync(other.at('precious.txt'))).toBe(true);
   });
 
   it('without keys it claims nothing, until they are there', async () => {

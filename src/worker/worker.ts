@@ -42,10 +42,11 @@ export class Worker {
   private constructor(
     private readonly config: WorkerConfig,
     private readonly surroundings: WorkerSurroundings,
-    private readonly stateDir: StateDir,
+    private readonly directories: { stateDir: StateDir; workDir: StateDir },
     private readonly liveLogs: LiveLogServer | undefined,
   ) {
     const { taskQueues, capacity, signatures, receiptKey } = config;
+    const { stateDir } = directories;
     const log = (message: string) => surroundings.log.info(message);
     this.#keySet = signatures.keySet === undefined ? undefined : KeySetFile.open({ path: signatures.keySet, stateDir, log });
     this.#seen = SeenRuns.open(stateDir, seconds());
@@ -68,13 +69,16 @@ export class Worker {
    */
   static async open(config: WorkerConfig, surroundings: WorkerSurroundings): Promise<Worker> {
     const stateDir = StateDir.open(config.stateDir);
+    let workDir: StateDir | undefined;
     try {
+      workDir = StateDir.open(config.workDir); // or another worker's tasks would be taken for leftovers
       const { killed, removed } = await clearLeftovers(config.workDir);
       if (killed + removed > 0) surroundings.log.warn('What a former life has left was cleared away', { killed, removed });
       if (config.isolation === 'bubblewrap') await probeIsolation(config.sandbox, config.workDir);
       const liveLogs = config.liveLog && (await LiveLogServer.open(config.liveLog));
-      return new Worker(config, surroundings, stateDir, liveLogs);
+      return new Worker(config, surroundings, { stateDir, workDir }, liveLogs);
     } catch (error) {
+      workDir?.close();
       stateDir.close();
       throw error;
     }
@@ -141,7 +145,8 @@ export class Worker {
     this.surroundings.progress.end();
     await this.liveLogs?.close();
     this.#seen.close();
-    this.stateDir.close();
+    this.directories.workDir.close();
+    this.directories.stateDir.close();
   }
 }
 

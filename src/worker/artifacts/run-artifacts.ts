@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { createLeaseholdClient } from '../../client/client.js';
 import type { components } from '../../client/types.js';
+import { readWhole } from '../queue/ask.js';
 import { ArtifactError, type ArtifactErrorCode, UnfitFile, type UnfitReason } from './artifact-error.js';
 import { type UploadedBytes, uploadBytes } from './upload-bytes.js';
 
@@ -12,6 +13,7 @@ const MOST_BYTES = 5 * 1024 ** 3;
 /** Milliseconds before each further try, to be varied by a half: a deployment is over in that time, and a lease is not. */
 const PAUSES = [500, 1_000, 2_000, 4_000, 8_000];
 const ANSWER_WITHIN = 30_000;
+const LONGEST_ANSWER = 1024 * 1024;
 const LONGEST_MESSAGE = 4096;
 
 type ArtifactRequest = components['schemas'][`${'S3' | 'Reference' | 'Link' | 'Error'}ArtifactRequest`];
@@ -101,7 +103,8 @@ export class RunArtifacts {
     const path = { taskId, runId: String(runId), name };
     const signal = AbortSignal.timeout(ANSWER_WITHIN);
     const route = '/api/queue/v1/task/{taskId}/runs/{runId}/artifacts/{name}';
-    const { data, error, response } = await client.POST(route, { params: { path }, body, signal }).catch((cause) => {
+    const fetch = (request: Request) => readWhole(request, LONGEST_ANSWER);
+    const { data, error, response } = await client.POST(route, { params: { path }, body, signal, fetch }).catch((cause) => {
       throw new ArtifactError('unavailable', `Artifact ${name}: the queue did not answer (${cause.cause?.code ?? cause.name})`, { cause });
     });
     if (data) return data as { putUrl: string; contentType: string };

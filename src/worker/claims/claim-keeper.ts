@@ -146,7 +146,7 @@ export class ClaimKeeper {
   #take(answer: Answer): boolean {
     if (answer.status !== 200) return false;
     const word = queuesWordOf((answer.body ?? {}) as Worded);
-    const end = leaseEnd(word.takenUntil, answer);
+    const end = leaseEnd(word.takenUntil, { ...answer, at: answer.asked }); // its answer may have been long on the way
     if (end <= answer.at) return false;
     this.#credentials = credentialsIn(word) ?? this.#credentials;
     this.kept.lent(this.#credentials);
@@ -164,8 +164,8 @@ export class ClaimKeeper {
   }
 }
 
-/** Whoever is told so has lost the run, or its credentials: to ask again changes nothing. */
-const isFinal = ({ status }: Answer) => [400, 401, 403, 404, 409, 410].includes(status);
+/** Whom the queue tells so has lost the run, or its credentials: to ask again changes nothing. */
+const isFinal = ({ status, isQueues }: Answer) => isQueues && [400, 401, 403, 404, 409, 410].includes(status);
 
 function credentialsIn({ credentials }: QueuesWord): Credentials | undefined {
   const { clientId, accessToken, certificate } = credentials;

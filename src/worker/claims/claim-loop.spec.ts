@@ -10,7 +10,16 @@ interface Asked {
 }
 
 const answer = (members: Partial<Answer>): Answer => ({
-  ...{ status: 200, body: { tasks: [] }, message: '', retryAfter: 0, at: performance.now(), queueNow: Date.now() },
+  ...{
+    status: 200,
+    body: { tasks: [] },
+    message: '',
+    isQueues: true,
+    retryAfter: 0,
+    asked: performance.now(),
+    at: performance.now(),
+    queueNow: Date.now(),
+  },
   ...members,
 });
 const tasks = (...claims: unknown[]) => answer({ body: { tasks: claims } });

@@ -16,8 +16,13 @@ export interface Worded {
 /** Texts, and nothing else that the queue may have put there. */
 export function queuesWordOf({ takenUntil, credentials }: Worded): QueuesWord {
   const { clientId, accessToken, certificate } = credentials ?? {};
-  const given = { clientId: text(clientId), accessToken: text(accessToken), certificate: text(certificate) };
+  const given = { clientId: text(clientId), accessToken: text(accessToken), certificate: text(certificate, LONGEST_CERTIFICATE) };
   return deepFrozen({ takenUntil: text(takenUntil), credentials: given });
 }
 
-const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+/** Whatever token the queue lends is looked for in logs, by an automaton that grows with it. */
+const LONGEST = 1024;
+/** With all scopes of a run. */
+const LONGEST_CERTIFICATE = 4 * 1024 * 1024;
+
+const text = (value: unknown, most = LONGEST) => (typeof value === 'string' && value.length <= most ? value : undefined);

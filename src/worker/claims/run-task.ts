@@ -25,6 +25,8 @@ export async function runTask(offer: Offer, learn: (lesson: Lesson) => void, set
   const task = cleared(offer, setting, learn);
   if (!('definition' in task)) return task.refused;
   const log = setting.log.with({ taskId: task.taskId, runId: task.runId });
+  if (task.queue.credentials.clientId === undefined || task.queue.credentials.accessToken === undefined)
+    return log.warn('A claim without credentials is left alone');
   const redactor = new Redactor([setting.config.credentials.accessToken]);
   const keeper = keeperOf(task, offer, redactor, setting, log);
   const shown: ShownRun = {

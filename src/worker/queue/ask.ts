@@ -15,8 +15,12 @@ export interface Answer {
   message: string;
   /** Milliseconds for which the service asks us to wait. */
   retryAfter: number;
-  /** By performance.now(), when it was there; and what the queue's clock said then, in unix milliseconds. */
+  /** Whether a refusal is in the words of a task queue, and not those of something in between that is for a moment without one. */
+  isQueues: boolean;
+  /** By performance.now(), when the question was asked, and when its answer began to be there. */
+  asked: number;
   at: number;
+  /** What the queue's clock said between the two, in unix milliseconds. */
   queueNow: number;
 }
 
@@ -40,48 +44,53 @@ export async function ask(call: Call, { within, signal }: Patience): Promise<Ans
   signal?.addEventListener('abort', hangUp);
   if (signal?.aborted) hangUp();
   const timer = setTimeout(hangUp, within);
+  const asked = performance.now();
+  let at = asked;
   try {
-    const { data, error, response } = await call({ signal: controller.signal, fetch: readWhole });
-    return answerOf(response, response.ok ? data : error);
+    const begun = () => (at = performance.now());
+    const { data, error, response } = await call({ signal: controller.signal, fetch: (request) => readWhole(request, MOST_BYTES, begun) });
+    return { ...answerOf(response, response.ok ? data : error), asked, at };
   } catch (error) {
     const message = controller.signal.aborted ? `no answer within ${within / 1000} s` : reasonOf(error);
-    return { status: 0, body: undefined, message, retryAfter: 0, at: performance.now(), queueNow: Date.now() };
+    return { status: 0, body: undefined, message, isQueues: false, retryAfter: 0, asked, at: performance.now(), queueNow: Date.now() };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', hangUp);
   }
 }
 
-async function readWhole(request: Request): Promise<Response> {
+/** As fetch, but no answer is longer than that. */
+export async function readWhole(request: Request, most = MOST_BYTES, begun: () => void = () => undefined): Promise<Response> {
   const response = await fetch(request);
+  begun();
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body ?? []) {
     length += chunk.length;
-    if (length > MOST_BYTES) throw new Error(`the answer has more than ${MOST_BYTES} bytes`);
+    if (length > most) throw new Error(`the answer has more than ${most} bytes`);
     chunks.push(chunk);
   }
   const body = [204, 205, 304].includes(response.status) ? null : Buffer.concat(chunks);
   return new Response(body, { status: response.status, headers: response.headers });
 }
 
-function answerOf({ status, headers, ok }: Response, body: unknown): Answer {
+function answerOf({ status, headers, ok }: Response, body: unknown): Omit<Answer, 'asked' | 'at'> {
   const [date, seconds] = [Date.parse(headers.get('date') ?? ''), Number(headers.get('retry-after') ?? 0)];
   return {
     status,
     body,
-    message: ok ? '' : `${status}: ${messageIn(body)}`,
+    message: ok ? '' : `${status}: ${messageIn(body) ?? 'something answered that is no task queue'}`,
+    isQueues: ok || messageIn(body) !== undefined,
     retryAfter: seconds > 0 ? seconds * 1000 : 0,
-    at: performance.now(),
     queueNow: Number.isNaN(date) ? Date.now() : date,
   };
 }
 
 /** The service's own words in a line: which scopes are missing is told below the first one. Nothing of what it repeats of the request. */
-function messageIn(body: unknown): string {
+function messageIn(body: unknown): string | undefined {
   const { message } = (typeof body === 'object' && body !== null ? body : {}) as { message?: unknown };
-  const told = typeof message === 'string' ? message : 'something answered that is no task queue';
-  return told
+  if (typeof message !== 'string') return undefined;
+  return message
     .split(/\n+(?:Required:|---)\n/)[0]!
     .replace(/[\s`]+/g, ' ')
     .trim()

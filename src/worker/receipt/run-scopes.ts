@@ -1,11 +1,13 @@
 import { setTimeout as after } from 'node:timers/promises';
 import type { createLeaseholdClient } from '../../client/client.js';
 import type { components } from '../../client/types.js';
+import { ask } from '../queue/ask.js';
 
 type GivenScope = components['schemas']['GivenScope'];
 
 /** Milliseconds until a use has been noted: the queue writes uses down each second. */
 const NOTED_AFTER = 1500;
+const ANSWER_WITHIN = 30_000;
 
 /** The scopes in the certificate of the credentials that the queue lent; undefined where it has none that can be read. */
 export function lentScopes({ certificate }: { certificate?: string | undefined }): string[] | undefined {
@@ -26,11 +28,12 @@ export function lentScopes({ certificate }: { certificate?: string | undefined }
 export async function scopesUsed(client: ReturnType<typeof createLeaseholdClient>, lastUse = 0): Promise<string[] | undefined> {
   const wait = lastUse + NOTED_AFTER - Date.now();
   if (wait > 0) await after(Math.min(wait, NOTED_AFTER));
+  const { status, body } = await ask((how) => client.GET('/api/auth/v1/scopes/explain', { ...how }), { within: ANSWER_WITHIN });
+  const { given } = (body ?? {}) as { given?: GivenScope[] };
   try {
-    const { data } = await client.GET('/api/auth/v1/scopes/explain');
-    return data?.given && usedOf(data.given);
+    return status === 200 && given ? usedOf(given) : undefined;
   } catch {
-    return undefined;
+    return undefined; // who knows what that was
   }
 }
 

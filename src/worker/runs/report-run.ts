@@ -43,7 +43,7 @@ export async function reportRun(report: Report, { client, run, within, signal, l
   }
 }
 
-const isRefusal = ({ status }: Answer) => status >= 400 && status < 500 && status !== 408 && status !== 429;
+const isRefusal = ({ status, isQueues }: Answer) => isQueues && status >= 400 && status < 500 && status !== 408 && status !== 429;
 
 function call(client: QueueClient, { taskId, runId }: Run, report: Report, how: How) {
   const params = { path: { taskId, runId: String(runId) } };

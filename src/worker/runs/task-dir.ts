@@ -6,6 +6,9 @@ import path from 'node:path';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
 
+/** Whether that may be the name of one, or of what the worker tries its sandboxes with. */
+export const isTaskDir = (name: string): boolean => /^([0-9a-f]{16}|probe-[A-Za-z0-9]{6})$/.test(name);
+
 /** The directory of one task, which only the worker's user can enter. Its name tells nothing: steps can see where their files lie. */
 export class TaskDir {
   private constructor(readonly place: string) {}

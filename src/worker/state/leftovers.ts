@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { removeTree } from '../runs/task-dir.js';
+import { isTaskDir, removeTree } from '../runs/task-dir.js';
 import { makePrivate } from './make-private.js';
 import { SetupError } from './setup-error.js';
 import { trustedPath } from './trusted-path.js';
@@ -21,8 +21,11 @@ export async function clearLeftovers(workDir: string): Promise<{ killed: number;
   makePrivate(workDir);
   const place = trustedPath(workDir);
   if ((statSync(place).mode & 0o077) !== 0) throw new SetupError(`${workDir} can be entered by others; chmod 700 it`);
-  const killed = await killAll([workDir, place]);
   const left = readdirSync(place);
+  const strange = left.find((name) => !isTaskDir(name));
+  if (strange !== undefined)
+    throw new SetupError(`${workDir} is for the directories of tasks alone, and ${JSON.stringify(strange)} is none; give an empty one`);
+  const killed = await killAll([workDir, place]);
   for (const name of left) await removeTree(path.join(place, name)).catch(cannot);
   return { killed, removed: left.length };
 }

@@ -36,7 +36,7 @@ it('(41) is one worker’s at a time', () => {
   const one = StateDir.open(at('one'));
   const second = () => StateDir.open(at('one'));
   expect(second).toThrow(SetupError);
-  expect(second).toThrow(/Another worker has .*one; give each one a state directory of its own/);
+  expect(second).toThrow(/Another worker has .*one; give each one a stateDir and a workDir of its own/);
   StateDir.open(at('two')).close();
   one.close();
   second().close();

@@ -119,7 +119,7 @@ function isAt(place: string, handle: number): boolean {
 function lock(place: string, handle: number): void {
   const { status, error } = spawnSync('flock', ['-n', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle] });
   if (status === 0) return;
-  if (status === TAKEN) throw new SetupError(`Another worker has ${place}; give each one a state directory of its own`);
+  if (status === TAKEN) throw new SetupError(`Another worker has ${place}; give each one a stateDir and a workDir of its own`);
   const why = error
     ? `flock cannot be started (${(error as NodeJS.ErrnoException).code}); install util-linux`
     : `flock ended with ${status}`;

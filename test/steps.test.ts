@@ -461,7 +461,7 @@ echo four >> /dev/stdout`;
     expect(reasons(outcome)).toEqual([
       'a Completed 0',
       'b Completed 0',
-      'c Failed 126',
+      'c Failed 125',
       'd Failed 3',
       'e Completed 0',
       expect.stringMatching(/^f Failed 12[67]$/),

@@ -9,9 +9,16 @@ const APPEND_ONLY = 0o200;
 /** Whatever can be in a pipe when its step is dead: the most that a program may enlarge it to. */
 const MOST_LEFT = 1_048_576;
 
+export interface Fifo {
+  path: string;
+  /** By which it is opened for the step. */
+  forWriting: string;
+}
+
 /**
  * What one step prints, on its way to the log. It is a FIFO and no pipe of Node's, which is a socket that `> /dev/stdout` cannot open; nor a
- * file, in which the step could rewrite what it has printed. One chunk is in memory at a time: a step waits for a slow log, and is not waited for.
+ * file, in which the step could rewrite what it has printed. Nor can it read what it has printed, where `forWriting` is on a read-only mount: elsewhere, without isolation,
+ * a step can change the mode of its output. One chunk is in memory at a time: a step waits for a slow log, and is not waited for.
  */
 export class StepOutput {
   /** For the step. */
@@ -26,13 +33,13 @@ export class StepOutput {
   #written: Promise<void> = Promise.resolve();
 
   /** The FIFO is there already, and is unlinked. Keeps `cap` bytes, and counts the others. */
-  constructor(fifo: string, cap: number, log: TaskLog) {
+  constructor({ path, forWriting }: Fifo, cap: number, log: TaskLog) {
     this.#cap = cap;
     this.#log = log;
-    const readEnd = openSync(fifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW); // before the other end, which would wait for it
-    this.#rest = openSync(fifo, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-    this.writeEnd = openSync(fifo, O_WRONLY | O_NOFOLLOW); // stays open until the step is dead, so that there is no end before
-    unlinkSync(fifo);
+    const readEnd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW); // before the other end, which would wait for it
+    this.#rest = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    this.writeEnd = openSync(forWriting, O_WRONLY | O_NOFOLLOW); // stays open until the step is dead, so that there is no end before
+    unlinkSync(path);
     fchmodSync(readEnd, APPEND_ONLY);
     const options: SocketConstructorOpts & { onread: OnReadOpts } = { fd: readEnd, readable: true, writable: false, onread: this.#onread };
     this.#socket = new Socket(options);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Places } from '../sandbox/isolation.js';
 import { ControlFiles } from './control-files.js';
 import type { Job } from './job.js';
+import type { Fifo } from './output.js';
 import type { StepView } from './step-environment.js';
 
 /** Files that a step may put beside its declared results, before there is no room for more. */
@@ -20,9 +21,11 @@ export class TaskDirectory {
   constructor(job: Job) {
     this.#job = job;
     this.control = new ControlFiles(this.#at('control'), job);
-    for (const name of ['home', 'output', 'results']) mkdirSync(this.#at(name), { mode: 0o700 });
-    run('mkfifo', ['-m', '0600', ...[...job.payload.steps.keys()].map((index) => this.fifo(index))]);
-    if (job.isolation !== 'none') this.#limitResults();
+    for (const name of ['home', 'output', 'append', 'results']) mkdirSync(this.#at(name), { mode: 0o700 });
+    run('mkfifo', ['-m', '0600', ...[...job.payload.steps.keys()].map((index) => this.fifo(index).path)]);
+    if (job.isolation === 'none') return;
+    this.#limitResults();
+    this.#fixModes();
   }
 
   /** Where files of secrets are put for steps that share our file system. */
@@ -30,8 +33,10 @@ export class TaskDirectory {
     return path.join(this.control.directory, 'creds');
   }
 
-  fifo(index: number): string {
-    return this.#at('output', String(index));
+  /** Of one step's output. */
+  fifo(index: number): Fifo {
+    const from = (name: string) => this.#at(name, String(index));
+    return { path: from('output'), forWriting: from(this.#job.isolation === 'none' ? 'output' : 'append') };
   }
 
   results(index: number): string {
@@ -87,6 +92,15 @@ export class TaskDirectory {
     const most = Math.max(...payload.steps.map(({ results }) => results.length)) + SPARE_FILES;
     const options = `size=${sandbox.limits.results},nr_inodes=${most},mode=0700,nodev,nosuid`;
     run('mount', ['-t', 'tmpfs', '-o', options, 'results', this.#at('results')]);
+  }
+
+  /**
+   * The same FIFOs through a mount that is read-only: they can be written to by it, and none of their modes be changed. A step owns its
+   * output, so it could allow itself to read what it has printed, and take it back.
+   */
+  #fixModes(): void {
+    run('mount', ['--bind', this.#at('output'), this.#at('append')]);
+    run('mount', ['-o', 'remount,bind,ro', this.#at('append')]);
   }
 
   #at(...names: string[]): string {

@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline';
 import type { Job, Order } from '../../src/worker/steps/job.js';
+import { jsonLine } from '../../src/worker/steps/json-line.js';
 import { runSteps } from '../../src/worker/steps/supervised-task.js';
 
 /*
@@ -9,7 +10,7 @@ import { runSteps } from '../../src/worker/steps/supervised-task.js';
 
 type Command = { job: Job; slow?: number } | { stop: Order } | { kill: true };
 
-const tell = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`);
+const tell = (what: object) => process.stdout.write(jsonLine(what));
 const lines = createInterface({ input: process.stdin });
 lines.once('line', (first) => {
   const { job, slow = 0 } = JSON.parse(first) as { job: Job; slow?: number };

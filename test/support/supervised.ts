@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Step } from '../../src/worker/payload/payload.js';
 import type { SandboxSettings } from '../../src/worker/sandbox/isolation.js';
 import type { Job, Order, Outcome, StepRecord, Told } from '../../src/worker/steps/job.js';
+import { jsonLine } from '../../src/worker/steps/json-line.js';
 import { compiled, privateDirectory, unprivileged } from './unprivileged.js';
 
 const MB = 1_048_576;
@@ -123,7 +124,7 @@ export class Supervised {
   }
 
   #send(what: object): void {
-    this.#driver.stdin!.write(`${JSON.stringify(what)}\n`);
+    this.#driver.stdin!.write(jsonLine(what));
   }
 
   #hear(what: { told?: Told; log?: string; diagnosis?: string; pid?: number; outcome?: Outcome }, done: (outcome: Outcome) => void): void {

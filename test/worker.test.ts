@@ -550,7 +550,7 @@ describe('a worker that cannot work says why', () => {
     expect(why).toMatch(/^403: Client ID .* lacks scopes\. Missing: .*queue:claim-work:/);
   });
 
-  it('(41) of another worker that has its state', async () => {
+  it('of another worker that has its state', async () => {
     const home = homeFor([newQueue()]);
     await using process = new WorkerProcess(home);
     await process.says('The worker claims');

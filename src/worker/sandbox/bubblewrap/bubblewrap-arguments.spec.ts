@@ -103,22 +103,22 @@ it('(58) refuses names and paths that would be something else', () => {
 
 it('(13) shows no directory of the host where the sandbox has its own', () => {
   const shown = (directory: string) => optionsOf({ settings: { ...settings, readable: [directory] } });
-  for (const own of [
-    '/',
-    '',
-    '//',
-    '/.',
-    '/proc',
-    '/proc/',
-    '/dev/shm',
-    '/sys',
-    '/tekton/run',
-    '/workspace',
-    '/opt/../proc',
-    '/opt//x',
-    'opt',
-  ])
-    expect(() => shown(own)).toThrow(/cannot be shown to steps/);
-  for (const fine of ['/opt', '/opt/tools', '/var/lib/x', '/development', '/a/.hidden', '/a/..b'])
-    expect(shown(fine)).toContain(`--ro-bind ${fine} ${fine} `);
+  const own = ['/proc', '/proc/', '/dev/shm', '/sys', '/tekton/run', '/workspace', '/tmp', '/tmp/', '/etc', '/etc/', '/etc/passwd'];
+  for (const directory of own) expect(() => shown(directory)).toThrow(/cannot be shown to steps: it is one that each sandbox has/);
+  for (const other of ['/', '', '//', '/.', '/opt/../proc', '/opt//x', '/opt//', '/opt/.', 'opt', './tmp'])
+    expect(() => shown(other)).toThrow(/cannot be shown to steps: name a directory other than \/ by its full path/);
+  const fine = [
+    '/opt',
+    '/opt/tools',
+    '/var/lib/x',
+    '/var/tmp',
+    '/development',
+    '/a/.hidden',
+    '/a/..b',
+    '/etc/java',
+    '/tmp/cache',
+    '/etcetera',
+  ];
+  for (const directory of fine)
+    for (const named of [directory, `${directory}/`]) expect(shown(named)).toContain(`--ro-bind ${directory} ${directory} `);
 });

@@ -67,12 +67,18 @@ function systemOptions({ settings: { limits, readable } }: StepRun): string[] {
   ];
 }
 
-/** What would be put over the sandbox's own places would undo them. */
-function readableOptions(directory: string): string[] {
-  if (!/^\/(?!(proc|dev|sys|tekton|workspace)(\/|$))[^/]/.test(directory) || /\/(\.{0,2})(\/|$)/.test(directory))
-    throw new TypeError(
-      `${JSON.stringify(directory)} cannot be shown to steps: name a directory by its full path, and none of the sandbox's own`,
-    );
+/** With all that is below them; and places of which the sandbox has its own, where something may be added. */
+const OWN = /^\/((proc|dev|sys|tekton|workspace)(\/|$)|(tmp|etc)$)/;
+const OWN_FILES = ETC.map(([name]) => `/etc/${name}`);
+
+/** What would be put over the sandbox's own places would undo them: a step would see the host's /tmp, say. */
+function readableOptions(named: string): string[] {
+  const directory = named.replace(/\/$/, '');
+  const refuse = (why: string) => new TypeError(`${JSON.stringify(named)} cannot be shown to steps: ${why}`);
+  if (!directory.startsWith('/') || /\/\.{0,2}(\/|$)/.test(directory))
+    throw refuse('name a directory other than / by its full path, without //, . or ..');
+  if (OWN.test(directory) || OWN_FILES.includes(directory))
+    throw refuse('it is one that each sandbox has of its own; take it out of sandbox.readable');
   return ['--ro-bind', directory, directory];
 }
 

@@ -130,12 +130,22 @@ async function access(): Promise<Access> {
     return { rootUrl: TASKCLUSTER_ROOT_URL, audience, credentials, close: async () => undefined };
   }
   const dataDir = mkdtempSync(path.join(tmpdir(), 'leasehold-demo-'));
+  const remove = () => rmSync(dataDir, { recursive: true, force: true });
+  try {
+    return await ownService(dataDir, remove);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+async function ownService(dataDir: string, remove: () => void): Promise<Access> {
   const config = readConfig({ PORT: '0', DATA_DIR: dataDir, LOG_LEVEL: 'warn' });
   const service = await startService(config);
   const [clientId, accessToken] = ['CLIENT_ID', 'ACCESS_TOKEN'].map((name) => exported(path.join(dataDir, 'credentials.env'), name));
   const close = async () => {
     await service.close();
-    rmSync(dataDir, { recursive: true, force: true });
+    remove();
   };
   return {
     rootUrl: service.url,

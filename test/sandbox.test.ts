@@ -1,6 +1,18 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { attackScript, attacks, HIJACK } from './support/sandbox-attacks.js';
@@ -10,7 +22,7 @@ import { compiled, describeSandboxed, unprivileged } from './support/unprivilege
 /** Whether that is so within ten seconds. */
 async function soon(is: () => boolean): Promise<boolean> {
   const until = Date.now() + 10_000;
-  while (!is() && Date.now() < until) await delay(20);
+  while (!is() && Date.now() < until) await delay(5);
   return is();
 }
 
@@ -291,13 +303,19 @@ describeSandboxed('a step in a sandbox', () => {
   it('48: dies with its supervisor, whenever that is killed', async () => {
     const marker = `leasehold-survivor-${process.pid}`;
     const alive = () => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && wordsOf(pid).includes(marker));
-    for (const patience of [60, 80, 100, 120, 140, 160]) {
-      const driver: ChildProcess = task.driver([task.sh(`: ${marker}; setsid sleep 1000 & sleep 1000`)]);
-      await delay(patience); // which moment that is differs: each of them must do
-      driver.kill('SIGKILL');
-      await once(driver, 'close');
-      expect(await soon(() => alive().length === 0)).toBe(true);
-    }
+    const begun = task.at('workspace/begun');
+    const [isBeingMade, hasBegun] = [() => alive().length > 0, () => existsSync(begun)];
+    for (const seen of [isBeingMade, hasBegun])
+      for (const later of [0, 2, 5, 10, 20, 40]) {
+        const step = task.sh(`: ${marker}; setsid sleep 1000 & echo >/workspace/begun; sleep 1000`);
+        const driver: ChildProcess = task.driver([step]);
+        expect(await soon(seen)).toBe(true);
+        await delay(later); // which moment that is differs: each of them must do
+        driver.kill('SIGKILL');
+        await once(driver, 'close');
+        expect(await soon(() => alive().length === 0)).toBe(true);
+        rmSync(begun, { force: true });
+      }
   });
 });
 

@@ -1,5 +1,6 @@
 import { createLeaseholdClient } from '../client/client.js';
 import { LiveLogServer } from './artifacts/live-log-server.js';
+import { Redactor } from './artifacts/redactor.js';
 import type { ClaimKeeper } from './claims/claim-keeper.js';
 import { ClaimLoop } from './claims/claim-loop.js';
 import { KeySetFile } from './claims/key-set-file.js';
@@ -53,6 +54,7 @@ export class Worker {
     const setting: RunSetting = {
       ...{ config, ...surroundings, liveLogs, keepers: this.#keepers, hurry: this.#hurry.signal },
       terms: (taskQueueId) => this.#terms(taskQueueId),
+      redactor: new Redactor([config.credentials.accessToken]),
       receiptKey: receiptKey === undefined ? undefined : WorkerKey.open(receiptKey),
     };
     this.#loop = new ClaimLoop({

@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { close, constants, openSync, write } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Redactor } from './redactor.js';
+import type { Redaction } from './redactor.js';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const OURS = 0o600;
@@ -36,12 +36,12 @@ export class LiveLog {
   private constructor(
     readonly file: string,
     private readonly handle: number,
-    private readonly redactor: Redactor,
+    private readonly redactor: Redaction,
     private readonly most: number,
   ) {}
 
   /** Makes the file. Throws where it is there already. */
-  static open(file: string, redactor: Redactor, most: number): LiveLog {
+  static open(file: string, redactor: Redaction, most: number): LiveLog {
     return new LiveLog(file, openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, OURS), redactor, most);
   }
 

@@ -171,7 +171,7 @@ it('a secret that is added is not in what comes then, nor in what was held back'
   expect(Buffer.concat(out).toString()).toBe('a second secret, a first second sec');
   const more = new Redactor(['abcdefghij']);
   const held = more.push(Buffer.from('x abcdef'));
-  more.add('cdefgh');
+  more.add(['cdefgh']);
   expect(Buffer.concat([held, more.push(Buffer.from('gh abcdefghi')), more.push(Buffer.from('j')), more.end()]).toString()).toBe(
     'x ab[redacted] [redacted]',
   );
@@ -187,7 +187,7 @@ it('a secret may be added in the middle of another one, and both go', () => {
       (one, two, text, cut) => {
         const redactor = new Redactor([one]);
         const before = redactor.push(Buffer.from(text.slice(0, cut % 60)));
-        redactor.add(two);
+        redactor.add([two]);
         const after = Buffer.concat([redactor.push(Buffer.from(text.slice(cut % 60))), redactor.end()]);
         const [all, rest] = [Buffer.concat([before, after]).toString(), after.toString()].map((out) => out.replaceAll(/[\n]/g, ''));
         expect(all).not.toContain(one);

@@ -1,9 +1,9 @@
 import { createLeaseholdClient } from '../../client/client.js';
-import { Redactor } from '../artifacts/redactor.js';
 import type { Log } from '../log.js';
 import type { ShownRun } from '../progress.js';
 import { leaseEnd } from '../queue/lease.js';
 import { type Report, reportRun } from '../runs/report-run.js';
+import { RunRedactor } from '../runs/run-redactor.js';
 import type { RunSetting } from '../runs/run-setting.js';
 import { TaskDir } from '../runs/task-dir.js';
 import { TaskRun } from '../runs/task-run.js';
@@ -27,7 +27,7 @@ export async function runTask(offer: Offer, learn: (lesson: Lesson) => void, set
   const log = setting.log.with({ taskId: task.taskId, runId: task.runId });
   if (task.queue.credentials.clientId === undefined || task.queue.credentials.accessToken === undefined)
     return log.warn('A claim without credentials is left alone');
-  const redactor = new Redactor([setting.config.credentials.accessToken]);
+  const redactor = new RunRedactor(setting.redactor);
   const keeper = keeperOf(task, offer, redactor, setting, log);
   const shown: ShownRun = {
     ...namesOf(task),
@@ -63,7 +63,7 @@ interface Kept {
   task: ClearedTask;
   offer: Offer;
   keeper: ClaimKeeper;
-  redactor: Redactor;
+  redactor: RunRedactor;
   shown: ShownRun;
   setting: RunSetting;
   log: Log;
@@ -100,10 +100,10 @@ function told(report: Report, { task, keeper, setting, log }: Kept): Promise<boo
   return reportRun(report, { client: keeper.client, run: task, within, signal: keeper.lost, log });
 }
 
-function keeperOf(task: ClearedTask, { answer }: Offer, redactor: Redactor, { config }: RunSetting, log: Log): ClaimKeeper {
+function keeperOf(task: ClearedTask, { answer }: Offer, redactor: RunRedactor, { config }: RunSetting, log: Log): ClaimKeeper {
   const { queue, definition } = task;
   const deadline = Date.parse(String(definition.deadline));
-  const lent = ({ accessToken }: { accessToken: string }) => redactor.add(accessToken);
+  const lent = ({ accessToken }: { accessToken: string }) => redactor.addToken(accessToken);
   return new ClaimKeeper({ run: task, rootUrl: config.rootUrl, queue, answer, deadline, lent, log });
 }
 

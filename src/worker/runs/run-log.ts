@@ -1,6 +1,6 @@
 import { LiveLog, type LogDigest } from '../artifacts/live-log.js';
 import type { LiveLogServer } from '../artifacts/live-log-server.js';
-import type { Redactor } from '../artifacts/redactor.js';
+import type { Redaction } from '../artifacts/redactor.js';
 import type { RunArtifacts } from '../artifacts/run-artifacts.js';
 import type { Log } from '../log.js';
 import type { RunNames } from './run-names.js';
@@ -11,7 +11,7 @@ const CONTENT_TYPE = 'text/plain; charset=utf-8';
 interface Where {
   file: string;
   mostBytes: number;
-  redactor: Redactor;
+  redactor: Redaction;
   artifacts: RunArtifacts;
   names: RunNames;
   /** Absent: the log is there when the run has ended. */

@@ -1,4 +1,5 @@
 import type { LiveLogServer } from '../artifacts/live-log-server.js';
+import type { Redactor } from '../artifacts/redactor.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import type { Terms } from '../claims/verify-claim.js';
 import type { WorkerConfig } from '../config.js';
@@ -15,6 +16,8 @@ export interface RunSetting {
   terms: (taskQueueId: string) => Terms;
   liveLogs: LiveLogServer | undefined;
   receiptKey: WorkerKey | undefined;
+  /** Of what no log may show, whatever run it is of. */
+  redactor: Redactor;
   progress: Progress;
   log: Log;
   /** The claims that are kept now. */

@@ -2,7 +2,6 @@ import { createArtifactScope } from '../../credentials/run-grant.js';
 import { ArtifactError } from '../artifacts/artifact-error.js';
 import { type Collection, collectArtifacts } from '../artifacts/collect-artifacts.js';
 import { redactedIn } from '../artifacts/redacted-in.js';
-import { Redactor } from '../artifacts/redactor.js';
 import { RunArtifacts } from '../artifacts/run-artifacts.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import type { ClearedTask } from '../claims/verify-claim.js';
@@ -19,6 +18,7 @@ import type { ExceptionReason, Report } from './report-run.js';
 import { RunLog } from './run-log.js';
 import { runNames } from './run-names.js';
 import { openRunProxy, type RunProxy } from './run-proxy.js';
+import type { RunRedactor } from './run-redactor.js';
 import type { RunSetting } from './run-setting.js';
 import { RunWitness, scopesOf } from './run-witness.js';
 import { StoppableSteps } from './stoppable-steps.js';
@@ -29,7 +29,7 @@ export interface TaskRunParts {
   taskQueueId: string;
   keeper: ClaimKeeper;
   directory: TaskDir;
-  redactor: Redactor;
+  redactor: RunRedactor;
   shown: ShownRun;
   setting: RunSetting;
   log: Log;
@@ -98,7 +98,7 @@ export class TaskRun {
     const { config, environment } = setting;
     const names = allowedSecrets(payload, task.definition.scopes, config.secrets.keys());
     const secrets = Object.fromEntries(names.map((name) => [name, config.secrets.get(name)!]));
-    for (const secret of Object.values(secrets)) redactor.add(secret);
+    redactor.addSecrets(Object.values(secrets));
     const told = { TASK_ID: task.taskId, RUN_ID: String(task.runId), TASKCLUSTER_ROOT_URL: config.rootUrl };
     const usesProxy = payload.steps.some(({ network }) => network === 'proxy');
     return {

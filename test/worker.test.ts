@@ -79,7 +79,7 @@ const sleepers = (seconds: number) =>
 describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', (isolation) => {
   it('(84) runs the steps of tasks, keeps what they leave, and says how they were isolated', async () => {
     const taskQueueId = newQueue();
-    const secrets = { deploy: { value: 'hunter2-hunter2' } };
+    const secrets = { deploy: { value: 'hunter2-hunter2' }, other: { value: 'correct-horse' } };
     const home = homeFor([taskQueueId], { isolation, secrets, capacity: 2, liveLog: {}, receiptKey: 'receipts.json' });
     const receipts = generateKey('EdDSA', { kid: 'worker' });
     home.put('receipts.json', receipts.privateJwk);
@@ -97,7 +97,10 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     const artifacts = [{ name: 'public/out.txt', path: 'out.txt' }];
     const wanted = payload(steps, { artifacts, env: { GREETING: 'hello' } });
     const taskId = await tasks.create({ taskQueueId, payload: wanted, scopes: ['secrets:get:deploy', 'queue:status:*'] });
-    const failing = await tasks.create({ taskQueueId, payload: payload([step('fail', 'echo oh; exit 3'), step('never', 'true')]) });
+    const failing = await tasks.create({
+      taskQueueId,
+      payload: payload([step('fail', 'echo correct-horse; exit 3'), step('never', 'true')]),
+    });
 
     expect(await resolved(taskId)).toMatchObject({ state: 'completed', runs: [{ signature: { verdict: 'unchecked' } }] });
     const record = await recordOf(taskId);
@@ -121,6 +124,7 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     expect(await resolved(failing)).toMatchObject({ state: 'failed' });
     expect((await recordOf(failing)).steps).toMatchObject([{ exitCode: 3, reason: 'Failed' }, { reason: 'Skipped' }]);
     expect(await logOf(failing)).toContain('step fail: Failed, exit code 3');
+    expect(await logOf(failing)).toContain(isolation === 'none' ? '\n[redacted]\n' : '\ncorrect-horse\n'); // which steps can read, or not
 
     process.signal('SIGTERM');
     expect(await process.end()).toEqual({ code: 0, signal: null });

@@ -54,7 +54,7 @@ export class Worker {
     const setting: RunSetting = {
       ...{ config, ...surroundings, liveLogs, keepers: this.#keepers, hurry: this.#hurry.signal },
       terms: (taskQueueId) => this.#terms(taskQueueId),
-      redactor: new Redactor([config.credentials.accessToken]),
+      redactor: new Redactor(withinReach(config)),
       receiptKey: receiptKey === undefined ? undefined : WorkerKey.open(receiptKey),
     };
     this.#loop = new ClaimLoop({
@@ -151,6 +151,12 @@ export class Worker {
     this.directories.stateDir.close();
   }
 }
+
+/** Secrets that any run may come by: steps that are not isolated can read whatever the worker can. Others get those of its task, too. */
+const withinReach = ({ credentials, isolation, secrets }: WorkerConfig) => [
+  credentials.accessToken,
+  ...(isolation === 'none' ? secrets.values() : []),
+];
 
 /** Asks as the worker itself, whose credentials are good for nothing else. */
 function asking({ rootUrl, credentials, workerGroup, workerId }: WorkerConfig): ConstructorParameters<typeof ClaimLoop>[0]['ask'] {

@@ -98,7 +98,7 @@ export class TaskRun {
     const { config, environment } = setting;
     const names = allowedSecrets(payload, task.definition.scopes, config.secrets.keys());
     const secrets = Object.fromEntries(names.map((name) => [name, config.secrets.get(name)!]));
-    redactor.addSecrets(Object.values(secrets));
+    if (config.isolation !== 'none') redactor.addSecrets(Object.values(secrets)); // without, all of them are redacted already
     const told = { TASK_ID: task.taskId, RUN_ID: String(task.runId), TASKCLUSTER_ROOT_URL: config.rootUrl };
     const usesProxy = payload.steps.some(({ network }) => network === 'proxy');
     return {

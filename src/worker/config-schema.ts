@@ -12,7 +12,11 @@ const object = (properties: object, more: object = {}) => ({ type: 'object', pro
 
 const CREDENTIALS = object(
   {
-    clientId: { type: 'string', minLength: 1, description: 'As whom the worker asks for work' },
+    clientId: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9!@/:.+|_-]{1,1024}$',
+      description: 'As whom the worker asks for work: the id of a client, as the service has it',
+    },
     accessToken: { type: 'string', minLength: 1, description: 'Secret. Or accessTokenFile' },
     accessTokenFile: { ...FILE, description: 'A file with the access token, and perhaps a line feed, that only the worker can read' },
     certificate: { type: 'string', minLength: 1, description: 'Of temporary credentials: JSON as a text' },

@@ -41,12 +41,12 @@ it('fills in what is not said, and paths begin at the folder of the file', () =>
 it('reads secrets from files of the worker alone', () => {
   put('token', 'from-a-file\n');
   put('secret', 'two\nlines\n');
-  const secrets = { a: { file: 'secret' }, b: { value: 'plain' } };
+  const secrets = { a: { file: 'secret' }, b: { value: 'pé'.repeat(5461) } };
   const config = read({ ...LEAST, credentials: { clientId: 'worker', accessTokenFile: 'token' }, secrets });
   expect(config.credentials).toEqual({ clientId: 'worker', accessToken: 'from-a-file' });
   expect([...config.secrets]).toEqual([
     ['a', 'two\nlines\n'],
-    ['b', 'plain'],
+    ['b', 'pé'.repeat(5461)],
   ]);
 });
 
@@ -72,12 +72,47 @@ it.each<[string, object, RegExp]>([
   ['a name of a secret', { secrets: { 'a b': { value: 'hunter2' } } }, /^ {2}secrets\.…: a name there has a letter or digit first/m],
   ['a URL that is none', { rootUrl: 'https://' }, /^ {2}rootUrl: is no URL/m],
   ['a URL with a user', { rootUrl: 'https://me:hunter2@example.com' }, /^ {2}rootUrl: is no URL without user/m],
+  [
+    'a URL with a fragment',
+    { rootUrl: 'https://example.com/#hunter2' },
+    /^ {2}rootUrl: is no URL without user, query and fragment; give one/m,
+  ],
+  [
+    'a URL with an empty query',
+    { rootUrl: 'https://example.com/?' },
+    /^ {2}rootUrl: is no URL without user, query and fragment; give one/m,
+  ],
+  [
+    'a client that no header can carry',
+    { credentials: { clientId: 'hunter2\u2192', accessToken: 'hunter2' } },
+    /^ {2}credentials\.clientId: must match .* \(As whom .*: the id of a client/m,
+  ],
   ['a number that is none', { capacity: 'hunter2' }, /^ {2}capacity: must be integer \(How many/m],
 ])('%s is refused by its name, with the fix, and without any value', (_, members, says) => {
   const config = JSON.parse(JSON.stringify({ ...LEAST, ...members }));
   expect(() => read(config)).toThrow(SetupError);
   expect(() => read(config)).toThrow(says);
   expect(() => read(config)).not.toThrow(/hunter2/);
+});
+
+it.each<[string, object, RegExp]>([
+  [
+    'a secret that is too short to be redacted',
+    { secrets: { a: { value: 'horse' } } },
+    /^secrets\.a\.value: has fewer than 6 bytes, .*longer/,
+  ],
+  ['one of line breaks', { secrets: { a: { value: 'h\n\n\n\n\n\n' } } }, /^secrets\.a\.value: has fewer than 6 bytes/],
+  ['one in a file', { secrets: { a: { file: 'short' } } }, /^secrets\.a: has fewer than 6 bytes/],
+  ['one that is too long', { secrets: { a: { value: 'horse'.repeat(4000) } } }, /^secrets\.a\.value: has more than 16384 bytes, .*fewer/],
+  ['one in a file that is too long', { secrets: { a: { file: 'long' } } }, /^secrets\.a: has more than 16384 bytes/],
+  ['a token that is too short', { credentials: { clientId: 'a', accessToken: 'horse' } }, /^credentials\.accessToken: has fewer/],
+  ['a token that is too long', { credentials: { clientId: 'a', accessTokenFile: 'long' } }, /^credentials\.accessTokenFile: has more/],
+])('%s is refused, for it could not be kept out of logs', (_, members, says) => {
+  put('short', 'horse');
+  put('long', 'horse'.repeat(4000));
+  expect(() => read({ ...LEAST, ...members })).toThrow(SetupError);
+  expect(() => read({ ...LEAST, ...members })).toThrow(says);
+  expect(() => read({ ...LEAST, ...members })).not.toThrow(/horse/);
 });
 
 it('all that is wrong is told at once', () => {

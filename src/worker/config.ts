@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { Credentials } from '../credentials/ext.js';
 import type { SignaturePolicy } from '../signatures/signature-policy.js';
+import { isRedactable, SHORTEST_SECRET } from './artifacts/bytes/secret-forms.js';
 import { configProblems } from './config-problems.js';
 import { CONFIG_SCHEMA } from './config-schema.js';
 import type { Network } from './payload/payload.js';
@@ -11,7 +12,10 @@ import { SetupError } from './state/setup-error.js';
 
 /** Bytes. */
 const MOST_CONFIG = 1024 * 1024;
-const MOST_SECRET = 256 * 1024;
+/** Of a file that may be the wrong one. */
+const MOST_READ = 256 * 1024;
+/** A secret is looked for in all that steps print; to prepare for that many takes half a second. */
+const MOST_SECRET = 16 * 1024;
 
 /** How a worker is set up. All paths are absolute, all secrets are read. */
 export interface WorkerConfig {
@@ -99,12 +103,12 @@ function checked(file: string, config: unknown): Given {
 
 /** What no schema can say. */
 function inconsistencies({ rootUrl, signatures, liveLog }: Given): string[] {
-  const isUrl = (url: string) => URL.canParse(url) && new URL(url).username === '' && new URL(url).search === '';
+  const isUrl = (url: string) => URL.canParse(url) && new URL(url).username === '' && !/[?#]/.test(url);
   return [
-    ...(isUrl(rootUrl) ? [] : ['rootUrl: is no URL without user and query; give one like https://tasks.example.com']),
+    ...(isUrl(rootUrl) ? [] : ['rootUrl: is no URL without user, query and fragment; give one like https://tasks.example.com']),
     ...(liveLog?.url === undefined || isUrl(liveLog.url)
       ? []
-      : ['liveLog.url: is no URL without user and query; give one, or leave it out']),
+      : ['liveLog.url: is no URL without user, query and fragment; give one, or leave it out']),
     ...(signatures.policy === 'off' || signatures.keySet !== undefined
       ? []
       : ['signatures.keySet: is missing; name the file with the public keys of those who create tasks, or set signatures.policy to "off"']),
@@ -116,13 +120,21 @@ function credentialsOf(
   file: string,
   at: (place: string) => string,
 ): Credentials {
-  const token = accessToken ?? readAt(at(accessTokenFile!), 'credentials.accessTokenFile', MOST_SECRET).replace(/\r?\n$/, '');
+  const member = `credentials.accessToken${accessToken === undefined ? 'File' : ''}`;
+  const token = accessToken ?? readAt(at(accessTokenFile!), member, MOST_READ).replace(/\r?\n$/, '');
   if (token === '') throw new SetupError(`credentials.accessTokenFile in ${file} names an empty file; put the access token there`);
-  return { clientId, accessToken: token, ...(certificate !== undefined && { certificate }) };
+  return { clientId, accessToken: redactable(token, member), ...(certificate !== undefined && { certificate }) };
 }
 
 function secretOf(secret: { file: string } | { value: string }, member: string, at: (place: string) => string): string {
-  return 'value' in secret ? secret.value : readAt(at(secret.file), member, MOST_SECRET);
+  return 'value' in secret ? redactable(secret.value, `${member}.value`) : redactable(readAt(at(secret.file), member, MOST_READ), member);
+}
+
+function redactable(secret: string, member: string): string {
+  if (Buffer.byteLength(secret) > MOST_SECRET)
+    throw new SetupError(`${member}: has more than ${MOST_SECRET} bytes, and could not be kept out of logs; give one of fewer`);
+  if (isRedactable(secret)) return secret;
+  throw new SetupError(`${member}: has fewer than ${SHORTEST_SECRET} bytes, and could not be kept out of logs; give a longer one`);
 }
 
 function readAt(file: string, member: string, mostBytes: number): string {

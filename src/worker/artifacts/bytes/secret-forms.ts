@@ -1,5 +1,5 @@
 /** Bytes, not counting line breaks. What is shorter would be found everywhere, and its absence would tell what it is. */
-const SHORTEST_SECRET = 6;
+export const SHORTEST_SECRET = 6;
 
 /** Characters from which on a line of a secret is looked for by itself: shorter ones, as `{`, are in every log. */
 const LONG_LINE = 8;

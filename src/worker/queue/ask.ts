@@ -63,6 +63,11 @@ export async function ask(call: Call, { within, signal }: Patience): Promise<Ans
 export async function readWhole(request: Request, most = MOST_BYTES, begun: () => void = () => undefined): Promise<Response> {
   const response = await fetch(request);
   begun();
+  return bounded(response, most);
+}
+
+/** That answer, all of it read. Rejects where it is longer. */
+export async function bounded(response: Response, most: number): Promise<Response> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body ?? []) {
@@ -80,11 +85,14 @@ function answerOf({ status, headers, ok }: Response, body: unknown): Omit<Answer
     status,
     body,
     message: ok ? '' : `${status}: ${messageIn(body) ?? 'something answered that is no task queue'}`,
-    isQueues: ok || messageIn(body) !== undefined,
+    isQueues: ok || isQueuesWord(body),
     retryAfter: seconds > 0 ? seconds * 1000 : 0,
     queueNow: Number.isNaN(date) ? Date.now() : date,
   };
 }
+
+/** Whether an error is told as a task queue tells it. */
+export const isQueuesWord = (body: unknown): boolean => messageIn(body) !== undefined;
 
 /** The service's own words in a line: which scopes are missing is told below the first one. Nothing of what it repeats of the request. */
 function messageIn(body: unknown): string | undefined {

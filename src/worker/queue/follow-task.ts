@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Run } from '../claims/seen-runs.js';
-import type { QueueClient } from './ask.js';
+import { bounded, isQueuesWord, type QueueClient } from './ask.js';
 import { BackOff, pause } from './back-off.js';
 
 /** The service writes every 15 s, whether there is anything to tell or not. */
@@ -9,6 +9,8 @@ const ENDINGS = 'task-completed,task-failed,task-exception';
 
 /** Of one event. The status of a task of a thousand runs is some 300 kB. */
 const MOST_BYTES = 4 * 1024 * 1024;
+/** Of an answer that is no stream of events. */
+const LONGEST_ERROR = 1024 * 1024;
 
 /**
  * Waits until the queue tells that a run is over, and answers why (`canceled`, `deadline-exceeded`, …). Answers undefined where nobody is to
@@ -38,15 +40,16 @@ async function followOnce(client: QueueClient, run: Run, place: { last?: string 
   signal.addEventListener('abort', hangUp);
   const timer = setTimeout(hangUp, SILENT_FOR);
   try {
-    const { data, response } = await client.GET('/api/queue/v1/events', {
+    const { data, error, response } = await client.GET('/api/queue/v1/events', {
       params: {
         query: { taskId: run.taskId, kind: ENDINGS },
         header: place.last === undefined ? {} : { 'last-event-id': place.last },
       },
       parseAs: 'stream',
       signal: controller.signal,
+      fetch: streamed,
     });
-    if (!response.ok || !data) return [400, 403, 404].includes(response.status) ? 'none' : { began: false, ending: undefined };
+    if (!response.ok || !data) return isFinal(response.status, error) ? 'none' : { began: false, ending: undefined };
     return { began: true, ending: await endingIn(data as ReadableStream<Uint8Array>, run, place, () => timer.refresh()) };
   } finally {
     clearTimeout(timer);
@@ -54,6 +57,15 @@ async function followOnce(client: QueueClient, run: Run, place: { last?: string 
     signal.removeEventListener('abort', hangUp);
   }
 }
+
+/** The client reads all of an error, however long that is. */
+async function streamed(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  return response.ok ? response : bounded(response, LONGEST_ERROR);
+}
+
+/** The queue says that there are no such events, or none for us; and not something in between that is for a moment without a queue. */
+const isFinal = (status: number, error: unknown) => [400, 403, 404].includes(status) && isQueuesWord(error);
 
 async function endingIn(
   stream: ReadableStream<Uint8Array>,

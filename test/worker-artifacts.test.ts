@@ -238,8 +238,17 @@ describe('a queue that fails', () => {
     const error = await put(file, [1]).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'unavailable', message: expect.not.stringContaining('signature') });
     expect(seen).toEqual(['POST', 'PUT', 'POST', 'PUT']);
-    answers = [status(404)];
+    answers = [status(404)]; // the queue itself, and not where the bytes go
     await expect(put(file)).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it.each([301, 400, 401, 404, 411, 412])('and whose place of bytes answers %d blames no task: it is tried again', async (code) => {
+    const file = place();
+    writeFileSync(file, 'x');
+    answers = [created, status(code), created, taken];
+    expect(await put(file)).toEqual({ sha256: sha256('x'), bytes: 1 });
+    answers = [created, status(code), created, status(code)];
+    await expect(put(file, [1])).rejects.toMatchObject({ code: 'unavailable' });
   });
 
   it('and says nothing useful is refused at once', async () => {

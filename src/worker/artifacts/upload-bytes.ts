@@ -37,11 +37,13 @@ export async function uploadBytes(url: string, contentType: string, file: number
   return { sha256: sha256.digest('hex'), bytes: Number(before.size) };
 }
 
-/** A URL that is no good any more (403) is one for which another is to be had. */
+/**
+ * All else is between the queue and its place of bytes (a bucket that is gone, clocks that differ), and no task can mend it. For a URL that is
+ * no good any more (403) another is to be had.
+ */
 function codeOf(status: number): ArtifactErrorCode {
   if (status === 409) return 'conflict';
-  if (status === 413) return 'too-large';
-  return status >= 500 || status === 403 || status === 408 || status === 429 ? 'unavailable' : 'refused';
+  return status === 413 ? 'too-large' : 'unavailable';
 }
 
 async function* pieces(file: number, before: BigIntStats, seen: (piece: Buffer) => void): AsyncIterable<Buffer> {

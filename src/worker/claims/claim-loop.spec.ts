@@ -68,6 +68,28 @@ it('asks for as much as there is room, and gives back what is more', async () =>
   await end();
 });
 
+it('gives back a few at a time, and looks at no more claims than can have been asked for', async () => {
+  const many = Array.from({ length: 2_000 }, (_, index) => index);
+  let [now, most] = [0, 0];
+  const declined: unknown[] = [];
+  const decline = async ({ claim }: Offer) => {
+    most = Math.max(most, ++now);
+    await sleep(1);
+    now--;
+    declined.push(claim);
+  };
+  const answers = [tasks(...many)];
+  const { begun, end, ends, loop } = loopOf(answers, { decline });
+  await settled();
+  ends[0]!(); // room for another question, which is under way at the end
+  await settled();
+  await end();
+  expect([begun.length, declined, most]).toEqual([2, many.slice(2, 32), 4]);
+  answers.push(tasks(...many));
+  await loop.lastCall(new AbortController().signal);
+  expect([declined.length, most]).toEqual([30 + 32, 4]);
+});
+
 it('keeps the key of a question until it is answered, and then takes another one', async () => {
   const lost = () => answer({ status: 0, message: 'lost' });
   const { asked, end } = loopOf([lost(), lost(), tasks('one')]);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.js';
+import { Turns } from '../proxy/turns.js';
 import type { Answer, Patience } from '../queue/ask.js';
 import { BackOff, pause } from '../queue/back-off.js';
 import { HOLD_BACK } from './claim-refused.js';
@@ -12,6 +13,12 @@ const TURN = 4_000;
 const LAST_CALL = 2_000;
 /** A service that does not let claims wait would be asked without end. */
 const ASKED_AGAIN_AFTER = 1_000;
+
+/** Claims that an answer can have: no worker asks for more. What a strange queue puts in beyond that lapses. */
+const MOST_CLAIMS = 32;
+/** Claims that are given back at the same time. */
+const DECLINED_AT_ONCE = 4;
+const NEVER = new AbortController().signal;
 
 /** One claim, as it was answered. Nothing of it is known to be good. */
 export interface Offer {
@@ -62,6 +69,7 @@ export class ClaimLoop {
   readonly #running = new Set<Promise<void>>();
   /** These take no place, but are waited for. */
   readonly #declining = new Set<Promise<void>>();
+  readonly #declines = new Turns(DECLINED_AT_ONCE);
   readonly #stopping = new AbortController();
   readonly #ownFault = new BackOff();
   #readyAt = 0;
@@ -187,9 +195,10 @@ export class ClaimLoop {
   }
 
   #decline(offer: Offer): Promise<void> {
-    return this.terms.decline(offer, 'there is no place for it');
+    return this.#declines.take(NEVER, () => this.terms.decline(offer, 'there is no place for it'));
   }
 }
 
 const isAnswered = ({ status, body }: Answer) => status === 200 && Array.isArray((body as { tasks?: unknown } | null)?.tasks);
-const claimsIn = (answer: Answer): unknown[] => (isAnswered(answer) ? (answer.body as { tasks: unknown[] }).tasks : []);
+const claimsIn = (answer: Answer): unknown[] =>
+  isAnswered(answer) ? (answer.body as { tasks: unknown[] }).tasks.slice(0, MOST_CLAIMS) : [];

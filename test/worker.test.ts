@@ -311,6 +311,16 @@ describe('what is not run', () => {
     expect(await logOf(taskId)).toContain('payload.steps[0].secrets[0].name needs the scope secrets:get:deploy');
   });
 
+  it('(57) a secret that this worker has not may be had elsewhere, and who may not have it is not told', async () => {
+    const steps = [step('use', 'true', { secrets: ['deploy', 'other'].map((name) => ({ name, file: name })) })];
+    const taskId = await tasks.create({ taskQueueId, payload: payload(steps), scopes: ['secrets:get:*'] });
+    expect(await resolved(taskId)).toMatchObject({ state: 'exception', runs: [{ reasonResolved: 'resource-unavailable' }] });
+    expect(await logOf(taskId)).toContain('The task asks for secrets that this worker has not (secrets): deploy, other\n');
+    const other = await tasks.create({ taskQueueId, payload: payload(steps), scopes: ['secrets:get:other'] });
+    expect(await resolved(other)).toMatchObject({ runs: [{ reasonResolved: 'malformed-payload' }] });
+    expect(await logOf(other)).not.toContain('has not');
+  });
+
   it('a task that is not signed, or that was changed, ends before anything else is done; one that is signed is run', async () => {
     const unsigned = await tasks.create({ taskQueueId: strict, payload: payload([step('a', 'true')]) });
     expect(await resolved(unsigned)).toMatchObject({ state: 'exception', runs: [{ reasonResolved: 'signature-missing' }] });

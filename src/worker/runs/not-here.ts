@@ -14,3 +14,10 @@ export function assertRunsHere({ steps, features }: Payload, { isolation, networ
       `Step ${refused.name} asks for network ${refused.network}; this worker has ${networks.join(' and ') || 'none of them'}`,
     );
 }
+
+/** The secrets of those names. Throws NotHere where this worker has not all of them: another one may. */
+export function secretsHere(names: readonly string[], { secrets }: Pick<WorkerConfig, 'secrets'>): Record<string, string> {
+  const missing = names.filter((name) => !secrets.has(name));
+  if (missing.length > 0) throw new NotHere(`The task asks for secrets that this worker has not (secrets): ${missing.join(', ')}`);
+  return Object.fromEntries(names.map((name) => [name, secrets.get(name)!]));
+}

@@ -13,7 +13,7 @@ import { runEnvironment } from '../payload/run-environment.js';
 import { allowedSecrets } from '../payload/secrets.js';
 import type { ShownRun } from '../progress.js';
 import type { Job, Outcome, Told } from '../steps/job.js';
-import { assertRunsHere, NotHere } from './not-here.js';
+import { assertRunsHere, NotHere, secretsHere } from './not-here.js';
 import type { ExceptionReason, Report } from './report-run.js';
 import { RunLog } from './run-log.js';
 import { runNames } from './run-names.js';
@@ -96,8 +96,7 @@ export class TaskRun {
   #job(payload: Payload): Job {
     const { task, directory, redactor, setting } = this.parts;
     const { config, environment } = setting;
-    const names = allowedSecrets(payload, task.definition.scopes, config.secrets.keys());
-    const secrets = Object.fromEntries(names.map((name) => [name, config.secrets.get(name)!]));
+    const secrets = secretsHere(allowedSecrets(payload, task.definition.scopes), config);
     if (config.isolation !== 'none') redactor.addSecrets(Object.values(secrets)); // without, all of them are redacted already
     const told = { TASK_ID: task.taskId, RUN_ID: String(task.runId), TASKCLUSTER_ROOT_URL: config.rootUrl };
     const usesProxy = payload.steps.some(({ network }) => network === 'proxy');

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { ArtifactError } from '../artifacts/artifact-error.js';
 import type { LogDigest } from '../artifacts/live-log.js';
 import type { RunArtifacts } from '../artifacts/run-artifacts.js';
 import { verdictReport } from '../claims/verdict-report.js';
 import { makeReceipt } from '../receipt/make-receipt.js';
-import { ReceiptError } from '../receipt/receipt-error.js';
-import type { LeftBytes } from '../receipt/run-facts.js';
+import type { LeftBytes, RunFacts } from '../receipt/run-facts.js';
 import { lentScopes, scopesUsed } from '../receipt/run-scopes.js';
 import type { RunNames } from './run-names.js';
 import type { RunRecord } from './run-record.js';
@@ -13,6 +13,12 @@ import type { Ended, TaskRunParts } from './task-run.js';
 const RECEIPT_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
 type Parts = TaskRunParts & { artifacts: RunArtifacts; names: RunNames };
+
+/** What a run left, and what it printed. */
+interface Left {
+  artifacts: readonly LeftBytes[];
+  log: LogDigest;
+}
 
 /** Leaves what the worker itself has to say of a run. */
 export class RunWitness {
@@ -29,25 +35,29 @@ export class RunWitness {
     return this.#leave(names.record, directory.record, `${JSON.stringify(record, null, 2)}\n`, 'application/json');
   }
 
-  /** Without a key there is none. */
-  async leaveReceipt(ended: Ended, { artifacts, log }: { artifacts: readonly LeftBytes[]; log: LogDigest }): Promise<void> {
-    const { task, keeper, directory, names, setting } = this.parts;
+  /** Without a key there is none. What fails costs the receipt, and not the run, unless it is that nothing can be kept: ArtifactError. */
+  async leaveReceipt(ended: Ended, left: Left): Promise<void> {
+    const { directory, names, setting } = this.parts;
     if (!setting.receiptKey) return;
+    try {
+      const receipt = await makeReceipt(await this.#facts(ended, left), setting.receiptKey);
+      await this.#leave(names.receipt, directory.receipt, JSON.stringify(receipt), RECEIPT_TYPE);
+    } catch (error) {
+      if (error instanceof ArtifactError) throw error;
+      this.parts.log.warn('There is no receipt of the run', { why: (error as Error).message });
+    }
+  }
+
+  async #facts(ended: Ended, { artifacts, log }: Left): Promise<RunFacts> {
+    const { task, keeper, names } = this.parts;
     const { startedAt, finishedAt, outcome, lastUse } = ended;
     const dropped = outcome.steps.reduce((sum, { output }) => sum + output.dropped, log.dropped);
     const [asked, lent, used] = [scopesOf(task.definition), lentScopes(keeper.credentials), await scopesUsed(keeper.client, lastUse)];
-    const facts = {
+    return {
       ...{ ...this.#run, definition: task.definition, startedAt, finishedAt, outcome, artifacts },
       log: { name: names.log, sha256: log.sha256, bytes: log.bytes, dropped },
       scopes: { asked, ...(lent && { lent }), ...(used && { used }) },
     };
-    try {
-      const receipt = await makeReceipt(facts, setting.receiptKey);
-      await this.#leave(names.receipt, directory.receipt, JSON.stringify(receipt), RECEIPT_TYPE);
-    } catch (error) {
-      if (!(error instanceof ReceiptError)) throw error;
-      this.parts.log.warn('There is no receipt of the run', { why: error.message });
-    }
   }
 
   get #run() {

@@ -74,8 +74,8 @@ async function keptRun(kept: Kept): Promise<void> {
   log.info('A run begins', { verdict: task.verdict, code: task.code, kid: task.kid, isolation: setting.config.isolation });
   if (!(await told({ what: 'signature', body: verdictReport(task) }, kept))) return;
   const report = await reportOf(kept);
-  if (report && !keeper.lost.aborted) await told(report, kept);
-  log.info('A run has ended', { reported: nameOf(report) });
+  const isHeard = report !== undefined && !keeper.lost.aborted && (await told(report, kept));
+  log.info('A run has ended', { reported: isHeard ? nameOf(report) : 'nothing' });
 }
 
 /** What fails is the worker, by a full disk, say; so the task is to be tried again, and not to be blamed. The directory is gone afterwards. */
@@ -92,7 +92,7 @@ async function reportOf({ offer, ...kept }: Kept): Promise<Report | undefined> {
   }
 }
 
-const nameOf = (report: Report | undefined) => (report?.what === 'exception' ? report.body.reason : (report?.what ?? 'nothing'));
+const nameOf = (report: Report) => (report.what === 'exception' ? report.body.reason : report.what);
 const namesOf = ({ taskId, runId }: Run) => ({ taskId, runId });
 
 function told(report: Report, { task, keeper, setting, log }: Kept): Promise<boolean> {

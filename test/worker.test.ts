@@ -162,7 +162,8 @@ describe.each(hasSandboxes ? ['none', 'bubblewrap'] : ['none'])('isolation %s', 
     const receipts = generateKey('ES256', { kid: 'worker' });
     home.put('receipts.json', receipts.privateJwk);
     await using process = new WorkerProcess(home);
-    const taskId = await tasks.create({ taskQueueId, payload: payload([step('wait', 'echo begun; exec sleep 1001')]) });
+    // an n may begin a token, and is held back until more is printed; a dot is in none
+    const taskId = await tasks.create({ taskQueueId, payload: payload([step('wait', 'echo begun; echo .; exec sleep 1001')]) });
     await process.says('A step has started', { taskId });
     await eventually('the step runs', () => sleepers(1001).length > 0);
     const live = await reading(taskId);

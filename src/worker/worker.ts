@@ -7,7 +7,7 @@ import { KeySetFile } from './claims/key-set-file.js';
 import { declineTask, runTask } from './claims/run-task.js';
 import { SeenRuns } from './claims/seen-runs.js';
 import { assertCanVerify, type Terms } from './claims/verify-claim.js';
-import type { WorkerConfig } from './config.js';
+import type { WorkerConfig } from './config/config.js';
 import type { Log } from './log.js';
 import type { Progress } from './progress.js';
 import { ask } from './queue/ask.js';

@@ -9,7 +9,7 @@ import { createOpenApiDocument } from '../../src/service/http/openapi.js';
 import { openApiYaml } from '../../src/service/http/openapi-page.js';
 import { deriveKeys } from '../../src/service/keys.js';
 import { createApp } from '../../src/service/replica.js';
-import { CONFIG_SCHEMA } from '../../src/worker/config-schema.js';
+import { CONFIG_SCHEMA } from '../../src/worker/config/config-schema.js';
 import { PAYLOAD_SCHEMA } from '../../src/worker/payload/payload-schema.js';
 import { membersTable, type Schema } from './members-table.js';
 

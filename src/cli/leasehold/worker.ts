@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { readWorkerConfig, type WorkerConfig } from '../../worker/config.js';
+import { readWorkerConfig, type WorkerConfig } from '../../worker/config/config.js';
 import { asJson, asText, type Log, logTo } from '../../worker/log.js';
 import { Progress } from '../../worker/progress.js';
 import { closeInherited } from '../../worker/sandbox/close-inherited.js';

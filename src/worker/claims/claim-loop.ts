@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../log.js';
-import { Turns } from '../proxy/turns.js';
 import type { Answer, Patience } from '../queue/ask.js';
 import { BackOff, pause } from '../queue/back-off.js';
+import { Turns } from '../turns.js';
 import { HOLD_BACK } from './claim-refused.js';
 
 /** A service lets a claim wait for 28 s at most. */

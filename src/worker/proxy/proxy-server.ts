@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { Turns } from '../turns.js';
 import type { ProxyLimits } from './limits.js';
 import type { Call } from './pass-on.js';
 import { malformed, Refusal } from './refusal.js';
 import { leaveBody, refuse, refuseRaw } from './refuse.js';
 import { requestProblem } from './request-problem.js';
-import { Turns } from './turns.js';
 
 /** What is told of a request: no header, no body, and of its URL no query, where signatures are. */
 export interface ProxiedCall {

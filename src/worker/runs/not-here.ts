@@ -1,4 +1,4 @@
-import type { WorkerConfig } from '../config.js';
+import type { WorkerConfig } from '../config/config.js';
 import type { Payload } from '../payload/payload.js';
 
 /** A task that is in order, but asks for what this worker has not. */

@@ -2,7 +2,7 @@ import type { LiveLogServer } from '../artifacts/live-log-server.js';
 import type { Redactor } from '../artifacts/redactor.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import type { Terms } from '../claims/verify-claim.js';
-import type { WorkerConfig } from '../config.js';
+import type { WorkerConfig } from '../config/config.js';
 import type { Log } from '../log.js';
 import type { Progress } from '../progress.js';
 import type { WorkerKey } from '../receipt/worker-key.js';

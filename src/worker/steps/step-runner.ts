@@ -5,12 +5,12 @@ import type { Isolation, StepEnd, StepRun } from '../sandbox/isolation.js';
 import { ControlFiles } from './control-files.js';
 import type { Job, StepReason, StepRecord } from './job.js';
 import { oomKills } from './oom-kills.js';
-import { StepOutput } from './output.js';
-import { type TakenResults, takeResults } from './results.js';
+import { StepOutput } from './output/output.js';
+import type { TaskLog } from './output/task-log.js';
+import { type TakenResults, takeResults } from './results/results.js';
 import { SANDBOX_VIEW, type StepView, secretsBy, stepEnvironment } from './step-environment.js';
 import { StepWatch, type StoppedBy } from './step-watch.js';
 import type { TaskDirectory } from './task-directory.js';
-import type { TaskLog } from './task-log.js';
 
 /** Of a step whose program was never started. Docker's, for what it could not do itself. */
 const NEVER_STARTED = 125;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { inOwnNamespaces } from '../sandbox/supervisor-command.js';
 import type { Job, Order, Outcome, StepRecord, Told } from './job.js';
 import { jsonLine } from './json-line.js';
-import { taskResults } from './task-results.js';
+import { taskResults } from './results/task-results.js';
 
 export interface Listener {
   /** A piece of the log. The steps wait until it is resolved, if they have printed more. */

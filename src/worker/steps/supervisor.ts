@@ -3,10 +3,10 @@ import { StepPlan } from '../payload/step-plan.js';
 import { closeInherited } from '../sandbox/close-inherited.js';
 import { isolationOf } from '../sandbox/isolation-of.js';
 import type { Job, Order, Outcome } from './job.js';
-import { Outlet } from './outlet.js';
+import { Outlet } from './output/outlet.js';
+import { TaskLog } from './output/task-log.js';
 import { StepRunner } from './step-runner.js';
 import { TaskDirectory } from './task-directory.js';
-import { TaskLog } from './task-log.js';
 import { TaskSteps } from './task-steps.js';
 
 /*

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Places } from '../sandbox/isolation.js';
 import { ControlFiles } from './control-files.js';
 import type { Job } from './job.js';
-import type { Fifo } from './output.js';
+import type { Fifo } from './output/output.js';
 import type { StepView } from './step-environment.js';
 
 /** Files that a step may put beside its declared results, before there is no room for more. */

@@ -1,9 +1,9 @@
 import type { Step } from '../payload/payload.js';
 import type { StepPlan } from '../payload/step-plan.js';
 import type { Order, Outcome, StepRecord, Told } from './job.js';
+import type { TaskLog } from './output/task-log.js';
+import { taskResults } from './results/task-results.js';
 import type { StepRunner } from './step-runner.js';
-import type { TaskLog } from './task-log.js';
-import { taskResults } from './task-results.js';
 
 type Tell = (told: Told) => Promise<void>;
 

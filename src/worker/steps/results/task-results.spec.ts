@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { STEP_REASONS, type StepReason } from './job.js';
+import { STEP_REASONS, type StepReason } from '../job.js';
 import { taskResults } from './task-results.js';
 
 const step = (name: string, results: Record<string, string>, reason: StepReason = 'Completed') => ({ name, reason, results });

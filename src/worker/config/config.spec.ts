@@ -1,8 +1,8 @@
 import { chmodSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { SetupError } from '../state/setup-error.js';
 import { readWorkerConfig } from './config.js';
-import { SetupError } from './state/setup-error.js';
 
 const directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'leasehold-config-')));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-import type { Outcome, StepRecord } from './job.js';
+import type { Outcome, StepRecord } from '../job.js';
 
 /**
  * Results of the task: of each name that of the last step that completed and left it, and which step that was (36). What a step

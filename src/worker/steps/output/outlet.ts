@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
-import type { Told } from './job.js';
-import { jsonLine } from './json-line.js';
+import type { Told } from '../job.js';
+import { jsonLine } from '../json-line.js';
 
 /**
  * A descriptor that somebody reads at their own pace. `process.stdout` is not asked: where it is slow it keeps in memory what it is given,

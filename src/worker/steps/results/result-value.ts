@@ -1,5 +1,5 @@
-import { jsonProblem } from '../../signatures/json-value.js';
-import type { ResultValue, WantedResult } from '../payload/payload.js';
+import { jsonProblem } from '../../../signatures/json-value.js';
+import type { ResultValue, WantedResult } from '../../payload/payload.js';
 
 /** In one result. */
 const MOST_VALUES = 50_000;

@@ -1,14 +1,14 @@
 import path from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import type { Credentials } from '../credentials/ext.js';
-import type { SignaturePolicy } from '../signatures/signature-policy.js';
-import { isRedactable, SHORTEST_SECRET } from './artifacts/bytes/secret-forms.js';
+import type { Credentials } from '../../credentials/ext.js';
+import type { SignaturePolicy } from '../../signatures/signature-policy.js';
+import { isRedactable, SHORTEST_SECRET } from '../artifacts/bytes/secret-forms.js';
+import type { Network } from '../payload/payload.js';
+import type { IsolationName, SandboxSettings } from '../sandbox/isolation.js';
+import { readSecret } from '../state/secret-file.js';
+import { SetupError } from '../state/setup-error.js';
 import { configProblems } from './config-problems.js';
 import { CONFIG_SCHEMA } from './config-schema.js';
-import type { Network } from './payload/payload.js';
-import type { IsolationName, SandboxSettings } from './sandbox/isolation.js';
-import { readSecret } from './state/secret-file.js';
-import { SetupError } from './state/setup-error.js';
 
 /** Bytes. */
 const MOST_CONFIG = 1024 * 1024;

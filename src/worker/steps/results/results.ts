@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
-import type { ResultValue, WantedResult } from '../payload/payload.js';
-import type { Limits } from '../sandbox/isolation.js';
+import type { ResultValue, WantedResult } from '../../payload/payload.js';
+import type { Limits } from '../../sandbox/isolation.js';
 import { resultValue } from './result-value.js';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import type { StepRun } from '../isolation.js';
 import { seccompFilter } from '../seccomp/seccomp.js';
-import { anonymousFile } from './anonymous-file.js';
+import { anonymousFile, sharedFile } from './anonymous-file.js';
 import { bubblewrapArguments } from './bubblewrap-arguments.js';
 import type { RootEntry } from './rootfs.js';
 import { stepShell } from './step-shell.js';
@@ -25,7 +25,7 @@ export interface SandboxProcess {
  */
 export function spawnSandbox(step: StepRun, root: readonly RootEntry[], through: readonly string[] = []): SandboxProcess {
   const { options, files, secrets } = bubblewrapArguments(step, root, DATA);
-  const open = [`${options.join('\0')}\0`, seccompFilter(process.arch), ...files].map(anonymousFile);
+  const open = [anonymousFile(`${options.join('\0')}\0`), ...[seccompFilter(process.arch), ...files].map(sharedFile)];
   try {
     return spawned(step, through, open, secrets);
   } finally {

@@ -121,7 +121,8 @@ async function lapse(taskId: string): Promise<void> {
 }
 
 /** Statements that come by themselves at any time. */
-const OF_TIMERS = ['list-signing-keys', 'read-auth-version', 'list-quarantined', 'record-queues', 'record-workers'];
+const OF_AUDIT = ['read-mark', 'read-unsealed', 'read-places', 'find-stray', 'seal-block', 'rebase-audit', 'move-anchor', 'delete-pruned'];
+const OF_TIMERS = ['list-signing-keys', 'read-auth-version', 'list-quarantined', 'record-queues', 'record-workers', ...OF_AUDIT];
 
 /** What is executed meanwhile. */
 async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {

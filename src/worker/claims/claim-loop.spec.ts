@@ -90,6 +90,33 @@ it('gives back a few at a time, and looks at no more claims than can have been a
   expect([declined.length, most]).toEqual([30 + 32, 4]);
 });
 
+it('asks for nothing more while there are claims to be given back', async () => {
+  const ends: (() => void)[] = [];
+  const ask = async () => {
+    await sleep(1);
+    return tasks(...Array(32).keys());
+  };
+  let asked = 0;
+  const { end } = loopOf([], {
+    ask: async () => {
+      asked++;
+      return ask();
+    },
+    run: async () => undefined, // refused at once
+    decline: () => new Promise((resolve) => ends.push(resolve)),
+  });
+  await sleep(200);
+  expect([asked, ends.length]).toEqual([1, 4]);
+  for (let waited = 0; asked < 2 && waited < 100; waited++) {
+    for (const one of ends.splice(0)) one();
+    await sleep(5);
+  }
+  expect(asked).toBe(2);
+  const giving = setInterval(() => ends.splice(0).forEach((one) => void one()), 1);
+  await end();
+  clearInterval(giving);
+});
+
 it('keeps the key of a question until it is answered, and then takes another one', async () => {
   const lost = () => answer({ status: 0, message: 'lost' });
   const { asked, end } = loopOf([lost(), lost(), tasks('one')]);

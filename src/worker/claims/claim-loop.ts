@@ -82,7 +82,7 @@ export class ClaimLoop {
   /** Ends once it is stopped, and what was answered until then is running or given back. */
   async run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const line = this.#free > 0 && this.#isReady() ? this.#nextLine() : undefined;
+      const line = this.#hasRoom && this.#isReady() ? this.#nextLine() : undefined;
       await (line ? this.#turn(line) : this.#idle());
     }
   }
@@ -111,6 +111,11 @@ export class ClaimLoop {
 
   get #free(): number {
     return this.terms.capacity - this.#running.size;
+  }
+
+  /** What was given to us and cannot be run is given back first, or a queue that always gives more would fill our memory. */
+  get #hasRoom(): boolean {
+    return this.#free > 0 && this.#declines.waiting === 0;
   }
 
   /** Whether claims could be checked: otherwise each would use up a retry of a task. */
@@ -143,7 +148,7 @@ export class ClaimLoop {
   /** Until a place is free, or a task queue may be asked again. */
   async #idle(): Promise<void> {
     const next = Math.max(this.#readyAt, Math.min(...this.#lines.map(({ notBefore }) => notBefore)));
-    await pause(this.#free > 0 ? next - performance.now() + 1 : ANSWER_WITHIN, this.#wake.signal);
+    await pause(this.#hasRoom ? next - performance.now() + 1 : ANSWER_WITHIN, this.#wake.signal);
     if (this.#wake.signal.aborted) this.#wake = new AbortController();
   }
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redactor } from '../artifacts/redactor.js';
 import { type Entry, logTo } from '../log.js';
 import { Progress } from '../progress.js';
@@ -13,9 +14,21 @@ import { runTask } from './run-task.js';
 const workDir = mkdtempSync(path.join(tmpdir(), 'leasehold-run-task-'));
 afterAll(() => rmSync(workDir, { recursive: true }));
 
-/** What is logged of a run that ends as malformed-payload, where the queue answers that with this status. */
+const ENDED = { status: { runs: [{ state: 'exception', reasonResolved: 'malformed-payload' }] } };
+
+/** What is logged of a run that ends as malformed-payload, where the queue answers that with this status, and tells of it before that. */
 async function loggedOf(answer: number): Promise<Entry[]> {
-  const server = createServer((request, response) => {
+  const following: ServerResponse[] = [];
+  const server = createServer(async (request, response) => {
+    if (request.url?.includes('/events')) {
+      following.push(response.writeHead(200, { 'content-type': 'text/event-stream' }));
+      return response.flushHeaders();
+    }
+    while (following.length === 0) await sleep(5);
+    if (request.url?.endsWith('/exception')) {
+      for (const one of following) one.write(`event: task-exception\ndata: ${JSON.stringify(ENDED)}\n\n`);
+      await sleep(100);
+    }
     const status = request.url?.endsWith('/exception') ? answer : request.url?.endsWith('/signature') ? 200 : 404;
     response.writeHead(status, { 'content-type': 'application/json' }).end('{"message":"The queue says so"}');
   });

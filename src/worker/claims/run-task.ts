@@ -74,7 +74,9 @@ async function keptRun(kept: Kept): Promise<void> {
   log.info('A run begins', { verdict: task.verdict, code: task.code, kid: task.kid, isolation: setting.config.isolation });
   if (!(await told({ what: 'signature', body: verdictReport(task) }, kept))) return;
   const report = await reportOf(kept);
-  const isHeard = report !== undefined && !keeper.lost.aborted && (await told(report, kept));
+  const isOurs = !keeper.lost.aborted;
+  keeper.end(); // or the event that what is told now brings about would take the run away
+  const isHeard = report !== undefined && isOurs && (await told(report, kept));
   log.info('A run has ended', { reported: isHeard ? nameOf(report) : 'nothing' });
 }
 

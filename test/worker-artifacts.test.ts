@@ -238,8 +238,25 @@ describe('a queue that fails', () => {
     const error = await put(file, [1]).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'unavailable', message: expect.not.stringContaining('signature') });
     expect(seen).toEqual(['POST', 'PUT', 'POST', 'PUT']);
-    answers = [status(404)]; // the queue itself, and not where the bytes go
-    await expect(put(file)).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('blames a task by its own word alone, and not by that of something before it', async () => {
+    const file = place();
+    writeFileSync(file, 'x');
+    const word = (code: number) => (request: IncomingMessage, response: ServerResponse) => {
+      const json = { 'content-type': 'application/json' };
+      request.resume().on('end', () => response.writeHead(code, json).end('{"message":"no"}'));
+    };
+    for (const [code, told] of [
+      [404, 'refused'],
+      [409, 'conflict'],
+      [413, 'too-large'],
+    ] as const) {
+      answers = [word(code)];
+      await expect(put(file)).rejects.toMatchObject({ code: told });
+      answers = [status(code), created, taken];
+      expect(await put(file)).toEqual({ sha256: sha256('x'), bytes: 1 });
+    }
   });
 
   it.each([301, 400, 401, 404, 411, 412])('and whose place of bytes answers %d blames no task: it is tried again', async (code) => {

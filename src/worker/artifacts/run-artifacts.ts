@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { createLeaseholdClient } from '../../client/client.js';
 import type { components } from '../../client/types.js';
-import { readWhole } from '../queue/ask.js';
+import { isQueuesWord, readWhole } from '../queue/ask.js';
 import { ArtifactError, type ArtifactErrorCode, UnfitFile, type UnfitReason } from './artifact-error.js';
 import { type UploadedBytes, uploadBytes } from './upload-bytes.js';
 
@@ -108,7 +108,8 @@ export class RunArtifacts {
       throw new ArtifactError('unavailable', `Artifact ${name}: the queue did not answer (${cause.cause?.code ?? cause.name})`, { cause });
     });
     if (data) return data as { putUrl: string; contentType: string };
-    throw new ArtifactError(codeOf(response.status), `Artifact ${name}: ${response.status} ${messageOf(error)}`);
+    const code = isQueuesWord(error) ? codeOf(response.status) : 'unavailable'; // of something in between that is for a moment without a queue
+    throw new ArtifactError(code, `Artifact ${name}: ${response.status} ${messageOf(error)}`);
   }
 
   async #tried<T>(once: () => Promise<T>): Promise<T> {

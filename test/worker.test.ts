@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateKey } from '../src/signatures/generate-key.js';
@@ -586,6 +586,18 @@ describe('a worker that cannot work says why', () => {
     homes.push(own);
     expect(await refusal(own)).toEqual([2, expect.stringContaining('is for the directories of tasks alone')]);
     expect(existsSync(other.at('precious.txt'))).toBe(true);
+  });
+
+  it('but not of what each file system of its own has at its root', async () => {
+    const home = homeFor([newQueue()]);
+    for (const isFirst of [true, false]) {
+      await using process = new WorkerProcess(home);
+      await process.says('The worker claims');
+      process.signal('SIGTERM');
+      await process.end();
+      if (isFirst) mkdirSync(home.at('state', 'tasks', 'lost+found'), { mode: 0o700 });
+    }
+    expect(existsSync(home.at('state', 'tasks', 'lost+found'))).toBe(true);
   });
 
   it('without keys it claims nothing, until they are there', async () => {

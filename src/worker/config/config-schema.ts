@@ -100,7 +100,11 @@ export const CONFIG_SCHEMA = object(
     },
     capacity: { type: 'integer', minimum: 1, maximum: 32, default: 1, description: 'How many tasks may run at once' },
     stateDir: { ...FILE, description: 'A directory of this worker alone, on a local disk, that outlives it' },
-    workDir: { ...FILE, description: 'In which each task has a directory of its own; tasks in stateDir unless given' },
+    workDir: {
+      ...FILE,
+      description:
+        'A directory of this worker alone, on a local disk, in which each task has its own, and nothing else is; tasks in stateDir unless given',
+    },
     signatures: SIGNATURES,
     isolation: {
       enum: ['bubblewrap', 'none'],

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTaskDir, removeTree } from '../runs/task-dir.js';
-import { makePrivate } from './make-private.js';
 import { SetupError } from './setup-error.js';
 import { trustedPath } from './trusted-path.js';
 
@@ -10,18 +9,20 @@ import { trustedPath } from './trusted-path.js';
 const GONE_WITHIN = 10_000;
 const LOOK_EVERY = 20;
 
+/** Which is at the root of each ext4, and root's. */
+const OF_THE_FILE_SYSTEM = 'lost+found';
+
 const MARK = 'LEASEHOLD_TASK=';
 
 /**
  * Clears the directory in which a worker's tasks lie of what a former life has left: kills processes that were started for a task in it,
- * and removes what is there. The state directory's lock is to be held, which tells that the former life is over. Makes the directory if
- * there is none, and throws SetupError where others can write to it, or something stays.
+ * and removes what is there. The directory's lock is to be held (StateDir), which tells that the former life is over. Throws SetupError
+ * where others can enter it, it holds anything else, or something stays.
  */
 export async function clearLeftovers(workDir: string): Promise<{ killed: number; removed: number }> {
-  makePrivate(workDir);
   const place = trustedPath(workDir);
   if ((statSync(place).mode & 0o077) !== 0) throw new SetupError(`${workDir} can be entered by others; chmod 700 it`);
-  const left = readdirSync(place);
+  const left = readdirSync(place).filter((name) => name !== OF_THE_FILE_SYSTEM);
   const strange = left.find((name) => !isTaskDir(name));
   if (strange !== undefined)
     throw new SetupError(`${workDir} is for the directories of tasks alone, and ${JSON.stringify(strange)} is none; give an empty one`);

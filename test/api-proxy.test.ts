@@ -15,8 +15,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Credentials } from '../src/credentials/ext.js';
 import { type ApiProxy, type ApiProxyOptions, openApiProxy } from '../src/worker/proxy/api-proxy.js';
+import { stepScopes } from '../src/worker/runs/run-proxy.js';
 import { eventually } from './support/service-process.js';
-import { ok, Tasks } from './support/tasks.js';
+import { ok, Tasks, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 import { describeSandboxed, privateDirectory, unprivileged } from './support/unprivileged.js';
 
@@ -64,10 +65,13 @@ interface Run extends Proxied {
 }
 
 /** A claimed run, with its proxy. */
-async function running(scopes: string[] = [], options: Partial<ApiProxyOptions> = {}): Promise<Run> {
+async function running(
+  scopes: string[] = [],
+  options: Partial<ApiProxyOptions> | ((taskId: string) => Partial<ApiProxyOptions>) = {},
+): Promise<Run> {
   const taskId = await tasks.create({ scopes: ['auth:current-scopes', ...scopes] });
   let { credentials } = await ok(tasks.claimTask(taskId));
-  const proxied = await open({ credentials: () => credentials, ...options });
+  const proxied = await open({ credentials: () => credentials, ...(typeof options === 'function' ? options(taskId) : options) });
   return {
     ...proxied,
     taskId,
@@ -225,12 +229,16 @@ describe('a step, through the proxy', () => {
     expect(await tasks.state(run.taskId)).toBe('running');
   });
 
-  it('cannot give away what the run itself may do', async () => {
-    const scopes = ['auth:current-scopes', 'auth:create-client:evil/*'];
-    const run = await running(scopes, { scopes });
+  it.each([
+    [[]],
+    [['assume:worker-id:group/worker']], // which the queue reads as to be the run
+    [['assume:worker-id:*', 'queue:worker-id:group/*']],
+  ])('cannot give away what the run itself may do, if its task has %j', async (more: string[]) => {
+    const scopes = ['auth:current-scopes', 'auth:create-client:evil/*', ...more];
+    const run = await running(scopes, (taskId) => ({ scopes: stepScopes({ taskId, runId: 0, ...WORKER }, scopes) }));
     const give = (scope: string) => {
       const json = { description: '', expires: inAnHour(), scopes: [scope] };
-      return call(run, '/auth/v1/clients/evil%2Fclient', { method: 'PUT', json });
+      return call(run, `/auth/v1/clients/evil%2F${run.taskId}`, { method: 'PUT', json });
     };
     for (const scope of [`queue:resolve-task:${run.taskId}/0`, `queue:reclaim-task:${run.taskId}/0`, `assume:task-run:${run.taskId}/0`])
       expect((await give(scope)).status).toBe(403);
@@ -244,6 +252,16 @@ describe('a step, through the proxy', () => {
     const scopes = Array.from({ length: 100 }, (_, index) => `test:${index}:${'x'.repeat(30)}`);
     const { status, body } = await call(await running(scopes, { scopes }), '/queue/v1/ping');
     expect([status, body.message]).toEqual([403, expect.stringMatching(/scopes of the task are too long/)]);
+  });
+
+  it.each([10, 25])('signs no URL that the service would not read, for its scopes are too long (%d of them)', async (count) => {
+    const scopes = Array.from({ length: count }, (_, index) => `test:${index}:${'x'.repeat(30)}`);
+    const run = await running(scopes, { scopes });
+    expect((await call(run, '/queue/v1/ping')).status).toBe(200);
+    const url = `${test.root.url}/api/queue/v1/ping`;
+    const { status, headers, body } = await call(run, '/bewit', { method: 'POST', bytes: url });
+    if (count === 10) expect((await fetch(headers.location!)).status).toBe(200);
+    else expect([status, body.message]).toEqual([403, expect.stringMatching(/scopes of the task are too long/)]);
   });
 
   it('cannot leave what the worker leaves', async () => {

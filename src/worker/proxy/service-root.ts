@@ -55,6 +55,9 @@ export class ServiceRoot {
     if (!url.startsWith(`${origin}/api/`)) throw malformed(`Send the URL that is to be signed as the body; it begins with ${origin}/api/`);
     const resource = apiResource(url.slice(origin.length));
     const exp = Math.floor(Date.now() / 1000) + SIGNED_URL_LIFE;
-    return `${url}${url.includes('?') ? '&' : '?'}bewit=${signBewit(credentials, { resource, host, port }, { exp, ...(scopes && { authorizedScopes: scopes }) })}`;
+    const bewit = signBewit(credentials, { resource, host, port }, { exp, ...(scopes && { authorizedScopes: scopes }) });
+    const signed = `${url}${url.includes('?') ? '&' : '?'}bewit=${bewit}`;
+    if (signed.length - origin.length <= MAX_MATCH_LENGTH) return signed;
+    throw new Refusal(403, 'InsufficientScopes', 'The scopes of the task are too long to be told in a URL; name fewer, or ask by a call');
   }
 }

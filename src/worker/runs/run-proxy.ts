@@ -1,3 +1,4 @@
+import { createArtifactScope, isWorkerIdentity, type RunHolder } from '../../credentials/run-grant.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import { isOfTheWorker } from '../payload/workers-artifacts.js';
 import { openApiProxy } from '../proxy/api-proxy.js';
@@ -15,6 +16,14 @@ interface Where {
   rootUrl: string;
   keeper: ClaimKeeper;
   scopes: readonly string[];
+}
+
+/**
+ * What steps may do by it: what the task asks for, and leave artifacts of the run. To be the worker is not among it: the queue reads that as
+ * to be the run, which steps could then give away.
+ */
+export function stepScopes(run: RunHolder, asked: readonly string[]): string[] {
+  return [...new Set([...asked.filter((scope) => !isWorkerIdentity(scope, run)), createArtifactScope(run)])];
 }
 
 /** What lets steps call the service as the run. What was refused is told in the log of the run: its author is to learn of it. */

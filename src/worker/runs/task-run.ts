@@ -1,4 +1,3 @@
-import { createArtifactScope } from '../../credentials/run-grant.js';
 import { ArtifactError } from '../artifacts/artifact-error.js';
 import { type Collection, collectArtifacts } from '../artifacts/collect-artifacts.js';
 import { redactedIn } from '../artifacts/redacted-in.js';
@@ -17,7 +16,7 @@ import { assertRunsHere, NotHere, secretsHere } from './not-here.js';
 import type { ExceptionReason, Report } from './report-run.js';
 import { RunLog } from './run-log.js';
 import { runNames } from './run-names.js';
-import { openRunProxy, type RunProxy } from './run-proxy.js';
+import { openRunProxy, type RunProxy, stepScopes } from './run-proxy.js';
 import type { RunRedactor } from './run-redactor.js';
 import type { RunSetting } from './run-setting.js';
 import { RunWitness, scopesOf } from './run-witness.js';
@@ -110,8 +109,9 @@ export class TaskRun {
   async #proxy({ proxySocket }: Job): Promise<RunProxy | undefined> {
     if (proxySocket === undefined) return undefined;
     const { task, keeper, setting } = this.parts;
-    const scopes = [...new Set([...scopesOf(task.definition), createArtifactScope(task)])];
-    return openRunProxy({ socketPath: proxySocket, rootUrl: setting.config.rootUrl, keeper, scopes }, (line) => void this.#note(line));
+    const { rootUrl, workerGroup, workerId } = setting.config;
+    const scopes = stepScopes({ ...task, workerGroup, workerId }, scopesOf(task.definition));
+    return openRunProxy({ socketPath: proxySocket, rootUrl, keeper, scopes }, (line) => void this.#note(line));
   }
 
   #steps(job: Job): Promise<Outcome> {

@@ -150,7 +150,7 @@ interface Ended {
 
 type NotRun = Pick<StepRecord, 'reason' | 'exitCode' | 'detail'>;
 
-function reasonOf({ end, stoppedBy, outOfMemory }: Ended): StepReason {
+export function reasonOf({ end, stoppedBy, outOfMemory }: Omit<Ended, 'printed'>): StepReason {
   if (stoppedBy !== undefined) return stoppedBy;
   if (end.failure !== undefined) return 'InfrastructureError';
   if (end.exitCode === KILLED && outOfMemory) return 'OOMKilled';

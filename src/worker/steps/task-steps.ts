@@ -50,8 +50,11 @@ export class TaskSteps {
 
   async #runStep(index: number, step: Step): Promise<StepRecord> {
     this.#running = step;
-    await this.#log.note(`step ${step.name} begins`);
-    const told = this.#tell({ told: 'step-started', index, name: step.name, at: new Date().toISOString() });
+    // neither is waited for: until the step is begun no order could stop it. The log is written in order, so this line is before what it prints
+    const told = Promise.all([
+      this.#log.note(`step ${step.name} begins`),
+      this.#tell({ told: 'step-started', index, name: step.name, at: new Date().toISOString() }),
+    ]);
     try {
       const record = await this.#runner.run(index, step);
       await told;

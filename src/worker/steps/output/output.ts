@@ -17,8 +17,9 @@ export interface Fifo {
 
 /**
  * What one step prints, on its way to the log. It is a FIFO and no pipe of Node's, which is a socket that `> /dev/stdout` cannot open; nor a
- * file, in which the step could rewrite what it has printed. Nor can it read what it has printed, where `forWriting` is on a read-only mount: elsewhere, without isolation,
- * a step can change the mode of its output. One chunk is in memory at a time: a step waits for a slow log, and is not waited for.
+ * file, in which the step could rewrite what it has printed. Nor can it read what it has printed, where `forWriting` is on a read-only mount:
+ * elsewhere, without isolation, a step can change the mode of its output. One chunk is in memory at a time: a step waits for a slow log, and
+ * is not waited for.
  */
 export class StepOutput {
   /** For the step. */

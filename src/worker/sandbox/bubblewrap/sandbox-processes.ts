@@ -10,11 +10,13 @@ export function descendantsOf(pid: number): number[] {
 
 /**
  * Whether that process is the first one of a namespace within ours. Once it is not, or just waits for its parent to ask how it ended, the
- * kernel has left nothing of that namespace. One whose first thread alone has ended looks as if it did, and lives: each thread is looked at.
+ * kernel has left nothing of that namespace. One whose first thread alone has ended looks as if it did, and lives. All of it is of one moment:
+ * threads that are looked at one by one can be replaced by others meanwhile.
  */
 export function isFirstOfItsNamespace(pid: number): boolean {
-  if (!/^NSpid:\s.*\s1$/m.test(textOf(`/proc/${pid}/status`))) return false;
-  return threadsOf(pid).some((thread) => /^State:\s*[^ZX\s]/m.test(textOf(`/proc/${pid}/task/${thread}/status`)));
+  const status = textOf(`/proc/${pid}/status`);
+  if (!/^NSpid:\s.*\s1$/m.test(status)) return false;
+  return !/^State:\s*[ZX]/m.test(status) || Number(/^Threads:\s*(\d+)$/m.exec(status)?.[1]) > 1;
 }
 
 function childrenOf(pid: number): number[] {

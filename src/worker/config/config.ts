@@ -14,7 +14,7 @@ import { CONFIG_SCHEMA } from './config-schema.js';
 const MOST_CONFIG = 1024 * 1024;
 /** Of a file that may be the wrong one. */
 const MOST_READ = 256 * 1024;
-/** A secret is looked for in all that steps print; to prepare for that many takes half a second. */
+/** A secret is looked for in all that steps print; to prepare for that many takes 0.2 s. */
 const MOST_SECRET = 16 * 1024;
 
 /** How a worker is set up. All paths are absolute, all secrets are read. */

@@ -183,6 +183,7 @@ export class TaskRun {
   async #witness(ended: Ended, collection: Collection): Promise<void> {
     const digest = await this.#keepLog();
     if (this.parts.setting.hurry.aborted) return;
+    if (!digest && this.parts.keeper.lost.aborted) return; // nothing of a run that is lost is taken, so it holds its place no longer
     const witness = new RunWitness({ ...this.parts, artifacts: this.#artifacts, names: this.#names });
     const shown = { ...ended, outcome: redactedIn(ended.outcome, this.parts.redactor) };
     const record = await witness.leaveRecord(shown, collection.missing);

@@ -25,8 +25,9 @@ export interface SandboxProcess {
  */
 export function spawnSandbox(step: StepRun, root: readonly RootEntry[], through: readonly string[] = []): SandboxProcess {
   const { options, files, secrets } = bubblewrapArguments(step, root, DATA);
-  const open = [anonymousFile(`${options.join('\0')}\0`), ...[seccompFilter(process.arch), ...files].map(sharedFile)];
+  const open = [anonymousFile(`${options.join('\0')}\0`)];
   try {
+    for (const content of [seccompFilter(process.arch), ...files]) open.push(sharedFile(content));
     return spawned(step, through, open, secrets);
   } finally {
     open.forEach(closeSync);

@@ -66,7 +66,7 @@ async function write(on: Runner, count: number): Promise<void> {
 async function sealAll(sql: Sql, sealer: Sealer): Promise<void> {
   const told = `select not exists (select from audit_entry where tx >= ${EVENT_HORIZON}) as told`;
   await eventually('nothing is under way', async () => (await raw(sql, told))[0]?.told);
-  await sealer.seal();
+  await untilDone(() => sealer.seal());
 }
 
 const raw = (on: Runner, text: string) => on.query(statement<Record<string, string>>('', text));
@@ -93,7 +93,7 @@ describe('a chain', () => {
       `insert into audit_entry (kind, detail) select 'role-created', json_build_object('n', n) from generate_series(1, 1203) as n`,
     );
     await write(sql, 3);
-    await untilDone(() => sealer.seal());
+    await sealAll(sql, sealer);
     expect(await seqs(sql)).toEqual(Array.from({ length: 1206 }, (_, n) => n + 1));
     expect(await raw(sql, 'select last from audit_block order by last')).toEqual([500, 1000, 1206].map((last) => ({ last: String(last) })));
     expect(await verifyChain(sql)).toMatchObject({ anchor: { seq: 0 }, head: { seq: 1206 } });
@@ -550,7 +550,7 @@ it('a chain of rows that was there before goes on in blocks, and back', async ()
   const sql = new Sql(poolOf(dataSource));
   const sealer = new Sealer(sql, never());
   await raw(sql, `insert into audit_entry (kind, actor) select 'role-created', n from generate_series(1, 1203) as n`);
-  await untilDone(() => sealer.seal());
+  await sealAll(sql, sealer);
   await write(sql, 2);
   const before = await verifyChain(sql);
   for (;;) {
@@ -636,7 +636,7 @@ describe('pruning', () => {
     const { sql, sealer } = await emptyLog();
     await ofOld(sql, 100, 2500);
     await write(sql, 5);
-    await untilDone(() => sealer.seal());
+    await sealAll(sql, sealer);
     let pages = 0;
     const verdict = await verifyChain({
       query: async (one, parameters) => {

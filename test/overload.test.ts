@@ -371,7 +371,7 @@ describe('a process with a small heap', () => {
       for (const { socket } of unread.slice(-2)) socket.pause();
       return refusals >= 5;
     };
-    await eventually('strangers are refused', isFull, 30_000, 100);
+    await eventually('strangers are refused', isFull, 50_000, 100);
     expectRefusal(await read(stranger), /16777216 bytes of answers of callers without credentials/);
     expect(await read(stranger, 'gzip')).toMatchObject({ status: 200 }); // that is little
     expect(await read(service.root)).toMatchObject({ status: 200 });

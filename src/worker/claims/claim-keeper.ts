@@ -5,7 +5,7 @@ import { type Answer, ask, type QueueClient } from '../queue/ask.js';
 import { BackOff, pause } from '../queue/back-off.js';
 import { followTask } from '../queue/follow-task.js';
 import { leaseEnd } from '../queue/lease.js';
-import { type QueuesWord, queuesWordOf, type Worded } from './queues-word.js';
+import { credentialsIn, type QueuesWord, queuesWordOf, type Worded } from './queues-word.js';
 import type { Run } from './seen-runs.js';
 
 const ANSWER_WITHIN = 30_000;
@@ -166,9 +166,3 @@ export class ClaimKeeper {
 
 /** Whom the queue tells so has lost the run, or its credentials: to ask again changes nothing. */
 const isFinal = ({ status, isQueues }: Answer) => isQueues && [400, 401, 403, 404, 409, 410].includes(status);
-
-function credentialsIn({ credentials }: QueuesWord): Credentials | undefined {
-  const { clientId, accessToken, certificate } = credentials;
-  if (clientId === undefined || accessToken === undefined) return undefined;
-  return { clientId, accessToken, ...(certificate !== undefined && { certificate }) };
-}

@@ -1,3 +1,4 @@
+import type { Credentials } from '../../credentials/ext.js';
 import { deepFrozen } from '../../signatures/json-value.js';
 
 /** What the queue says of a claim, as it was when that was checked. Nobody has signed it: it is good for talking to that queue. */
@@ -18,6 +19,13 @@ export function queuesWordOf({ takenUntil, credentials }: Worded): QueuesWord {
   const { clientId, accessToken, certificate } = credentials ?? {};
   const given = { clientId: text(clientId), accessToken: text(accessToken), certificate: text(certificate, LONGEST_CERTIFICATE) };
   return deepFrozen({ takenUntil: text(takenUntil), credentials: given });
+}
+
+/** What the queue lent, to sign with; undefined where something of it is missing. */
+export function credentialsIn({ credentials }: QueuesWord): Credentials | undefined {
+  const { clientId, accessToken, certificate } = credentials;
+  if (clientId === undefined || accessToken === undefined) return undefined;
+  return { clientId, accessToken, ...(certificate !== undefined && { certificate }) };
 }
 
 /** Whatever token the queue lends is looked for in logs, by an automaton that grows with it. */

@@ -10,7 +10,7 @@ import { TaskRun } from '../runs/task-run.js';
 import { ClaimKeeper } from './claim-keeper.js';
 import type { Lesson, Offer } from './claim-loop.js';
 import { ClaimRefused } from './claim-refused.js';
-import type { QueuesWord } from './queues-word.js';
+import { credentialsIn, type QueuesWord } from './queues-word.js';
 import type { Run } from './seen-runs.js';
 import { refusalReport, verdictReport } from './verdict-report.js';
 import { type ClearedTask, verifyClaim } from './verify-claim.js';
@@ -129,9 +129,8 @@ async function tellRefused(refused: ClaimRefused, offer: Offer, setting: RunSett
 }
 
 async function tellOf(run: Run, queue: QueuesWord, report: Report, { answer }: Offer, setting: RunSetting, log: Log): Promise<void> {
-  const { clientId, accessToken, certificate } = queue.credentials;
-  if (clientId === undefined || accessToken === undefined) return log.warn('The queue lent no credentials to tell it of this run');
-  const credentials = { clientId, accessToken, ...(certificate !== undefined && { certificate }) };
+  const credentials = credentialsIn(queue);
+  if (!credentials) return log.warn('The queue lent no credentials to tell it of this run');
   const client = createLeaseholdClient({ rootUrl: setting.config.rootUrl, credentials: () => credentials });
   const left = Math.min(TOLD_WITHIN, leaseEnd(queue.takenUntil, answer) - performance.now());
   await reportRun(report, { client, run, within: Math.max(HURRIED, left), signal: setting.hurry, log });

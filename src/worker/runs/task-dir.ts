@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-
-const PATH = '/usr/local/bin:/usr/bin:/bin';
+import { PROGRAMS_PATH } from '../sandbox/programs-path.js';
 
 /** Whether that may be the name of one, or of what the worker tries its sandboxes with. */
 export const isTaskDir = (name: string): boolean => /^([0-9a-f]{16}|probe-[A-Za-z0-9]{6})$/.test(name);
@@ -65,7 +64,7 @@ export async function removeTree(place: string): Promise<void> {
 
 /** What it says of what went wrong. */
 async function run([program = '', ...words]: readonly string[]): Promise<string> {
-  const child = spawn(program, words, { cwd: '/', env: { PATH, LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, words, { cwd: '/', env: { PATH: PROGRAMS_PATH, LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'] });
   let told = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (told = (told + text).slice(0, 1000)));
   await once(child, 'close').catch((error: Error) => (told = error.message));

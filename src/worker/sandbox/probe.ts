@@ -10,6 +10,7 @@ import { sandboxHint } from './probe/hint.js';
 import { assertHostUser } from './probe/host-user.js';
 import { assertPrograms } from './probe/programs.js';
 import { whatMustHold } from './probe/what-must-hold.js';
+import { PROGRAMS_PATH } from './programs-path.js';
 import { inOwnNamespaces } from './supervisor-command.js';
 
 const MOST_MS = 20_000;
@@ -75,7 +76,7 @@ function placesIn(directory: string): Places {
 }
 
 function probeStep(places: Places, settings: SandboxSettings, output: number): StepRun {
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+  const env = { PATH: PROGRAMS_PATH };
   return {
     index: 0,
     command: whatMustHold(),

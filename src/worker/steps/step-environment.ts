@@ -1,7 +1,6 @@
 import type { Step } from '../payload/payload.js';
+import { PROGRAMS_PATH } from '../sandbox/programs-path.js';
 import type { Job } from './job.js';
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where a step finds things, by its own paths. */
 export interface StepView {
@@ -25,7 +24,7 @@ export const SANDBOX_VIEW: StepView = {
  * The whole environment of a step; `resolved` is its own. What tells the step where it is cannot be overridden. Throws for a secret that the worker lacks.
  */
 export function stepEnvironment(step: Step, resolved: Readonly<Record<string, string>>, job: Job, view: StepView): Record<string, string> {
-  const { PATH: path = PATH, HOME: home = view.home, ...env } = { ...job.env, ...resolved };
+  const { PATH: path = PROGRAMS_PATH, HOME: home = view.home, ...env } = { ...job.env, ...resolved };
   return {
     ...env,
     PATH: path,

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { PROGRAMS_PATH } from '../sandbox/programs-path.js';
 import { inOwnNamespaces } from '../sandbox/supervisor-command.js';
 import type { Job, Order, Outcome, StepRecord, Told } from './job.js';
 import { jsonLine } from './json-line.js';
@@ -16,9 +17,6 @@ export interface Listener {
 }
 
 const SUPERVISOR = fileURLToPath(new URL('./supervisor.js', import.meta.url));
-
-/** For the programs that it starts itself. What steps get is in the job. */
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Milliseconds in which a supervisor without a namespace of its own ends the step that is running. */
 const LAST_CHANCE = 2000;
@@ -43,7 +41,7 @@ export class SupervisedTask {
     this.#isIsolated = job.isolation !== 'none';
     const command = [process.execPath, SUPERVISOR] as const;
     const [program, ...words] = this.#isIsolated ? inOwnNamespaces(command) : command;
-    const env = { PATH, LEASEHOLD_TASK: job.taskDir }; // by the latter what is left of a dead worker is found
+    const env = { PATH: PROGRAMS_PATH, LEASEHOLD_TASK: job.taskDir }; // by the latter what is left of a dead worker is found
     // a group of its own: who interrupts the worker at a terminal does not mean the steps
     this.#child = spawn(program, words, { cwd: '/', env, detached: true, stdio: ['pipe', 'pipe', 'pipe', 'pipe'] });
     this.done = this.#run(listener);

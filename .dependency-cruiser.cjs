@@ -5,7 +5,8 @@ const ROOMS = {
   signatures: [],
   credentials: ['scopes'],
   client: ['credentials', 'signatures'],
-  worker: ['scopes', 'credentials', 'client', 'signatures'],
+  'registry-tokens': [],
+  worker: ['scopes', 'credentials', 'client', 'signatures', 'registry-tokens'],
   cli: ['client', 'signatures', 'worker', 'service/audit', 'service/postgres'],
   'service/postgres': [],
   'service/http': ['scopes', 'credentials', 'service/postgres'],
@@ -17,6 +18,7 @@ const ROOMS = {
   'service/queue': ['scopes', 'credentials', 'signatures', 'service/http', 'service/postgres', 'service/fleet', 'service/signatures'],
   'service/events': ['scopes', 'service/http', 'service/postgres', 'service/queue'],
   'service/metrics': ['service/http', 'service/postgres'],
+  'service/registry': ['scopes', 'credentials', 'service/http', 'service/postgres', 'service/auth'],
   'service/artifacts': ['scopes', 'credentials', 'service/http', 'service/postgres', 'service/queue'],
 };
 
@@ -28,6 +30,7 @@ const ADVICE = {
   credentials: 'credentials is pure: keys and the time are arguments. What needs the service belongs to service/auth.',
   client:
     'A client knows the API by its generated types, and signs requests with credentials and tasks with keys. It never sees the inside of the service.',
+  'registry-tokens': 'registry-tokens is a library for other tools, too: it knows registries, and nothing of ours; pass in what it needs.',
   worker: 'A worker trusts the queue with nothing: it knows what anybody can, by the client, by scopes and by signatures.',
   cli: 'A program of the command line is a client like any other, or calls one room; what it does belongs to an operation, or to that room.',
   'service/postgres': 'postgres knows no domain: let the room that owns the statement call it.',
@@ -39,6 +42,8 @@ const ADVICE = {
   'service/purge-cache': 'purge-cache answers with nothing, and needs nothing for that.',
   'service/signatures': "signatures knows whose signatures are believed where; what becomes of a task is the queue's business: let it ask.",
   'service/metrics': 'metrics counts: what it is to look at is handed to it (replica.ts).',
+  'service/registry':
+    'registry turns what a caller may do into what registries understand: callers and keys come from auth, runs from a statement of its own.',
   'service/queue': 'queue asks the caller what it may do (http/caller.ts); it has no business with clients and roles.',
   'service/artifacts': 'artifacts looks at tasks through FindTask; what else it needs of a run it reads by a statement of its own.',
 };

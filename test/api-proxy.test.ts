@@ -14,14 +14,19 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Credentials } from '../src/credentials/ext.js';
-import { type ApiProxy, type ApiProxyOptions, openApiProxy } from '../src/worker/proxy/api-proxy.js';
+import { ApiRoute, type ApiRouteOptions } from '../src/worker/proxy/api-route.js';
+import { type CredentialProxy, type CredentialProxyOptions, openCredentialProxy } from '../src/worker/proxy/credential-proxy.js';
 import { stepScopes } from '../src/worker/runs/run-proxy.js';
 import { eventually } from './support/service-process.js';
 import { ok, Tasks, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 import { describeSandboxed, privateDirectory, unprivileged } from './support/unprivileged.js';
 
-type Logged = Parameters<ApiProxyOptions['log']>[0];
+type Logged = Parameters<CredentialProxyOptions['log']>[0];
+type Options = ApiRouteOptions & Omit<CredentialProxyOptions, 'routes'>;
+
+const openApiProxy = async ({ socketPath, most, log, ...api }: Options) =>
+  openCredentialProxy({ socketPath, routes: [new ApiRoute(api)], log, ...(most && { most }) });
 
 let test: TestService;
 let tasks: Tasks;
@@ -42,11 +47,11 @@ const reference = () => ({ storageType: 'reference', url: 'https://example.com/x
 
 interface Proxied {
   socketPath: string;
-  proxy: ApiProxy;
+  proxy: CredentialProxy;
   logged: Logged[];
 }
 
-async function open(options: Partial<ApiProxyOptions> & { credentials: () => Credentials }): Promise<Proxied> {
+async function open(options: Partial<Options> & { credentials: () => Credentials }): Promise<Proxied> {
   const directory = privateDirectory('proxy');
   const [socketPath, logged] = [path.join(directory, 'api'), [] as Logged[]];
   const proxy = await openApiProxy({ socketPath, rootUrl: test.root.url, log: (call) => logged.push(call), ...options });
@@ -65,10 +70,7 @@ interface Run extends Proxied {
 }
 
 /** A claimed run, with its proxy. */
-async function running(
-  scopes: string[] = [],
-  options: Partial<ApiProxyOptions> | ((taskId: string) => Partial<ApiProxyOptions>) = {},
-): Promise<Run> {
+async function running(scopes: string[] = [], options: Partial<Options> | ((taskId: string) => Partial<Options>) = {}): Promise<Run> {
   const taskId = await tasks.create({ scopes: ['auth:current-scopes', ...scopes] });
   let { credentials } = await ok(tasks.claimTask(taskId));
   const proxied = await open({ credentials: () => credentials, ...(typeof options === 'function' ? options(taskId) : options) });

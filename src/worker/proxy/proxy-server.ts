@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { Turns } from '../turns.js';
 import type { ProxyLimits } from './limits.js';
-import type { Call } from './pass-on.js';
 import { malformed, Refusal } from './refusal.js';
 import { leaveBody, refuse, refuseRaw } from './refuse.js';
 import { requestProblem } from './request-problem.js';
+import type { Handler, Route } from './route.js';
 
 /** What is told of a request: no header, no body, and of its URL no query, where signatures are. */
 export interface ProxiedCall {
@@ -16,9 +16,6 @@ export interface ProxiedCall {
   status: number;
   ms: number;
 }
-
-/** Answers one call. What it throws is told to the step. */
-export type Handler = (call: Call) => Promise<void>;
 
 /** Milliseconds in which a request's headers must be there, for which a connection may have none, and between looks at that. */
 const HEADERS_WITHIN = 30_000;
@@ -36,9 +33,8 @@ export class ProxyServer {
   readonly #turns: Turns;
   #closed: Promise<unknown> | undefined;
 
-  /** @param handlerOf throws Refusal for what nobody handles */
   constructor(
-    private readonly handlerOf: (method: string, target: string) => Handler,
+    private readonly routes: readonly Route[],
     private readonly most: ProxyLimits,
     private readonly log: (call: ProxiedCall) => void,
   ) {
@@ -49,7 +45,7 @@ export class ProxyServer {
       requestTimeout: most.requestMs,
       connectionsCheckingInterval: LOOK_EVERY,
       keepAliveTimeout: KEPT_ALIVE,
-      requireHostHeader: false, // whatever it says, all goes to one service
+      requireHostHeader: false, // without one it is a request to the API
       insecureHTTPParser: false,
     });
     this.#server.maxConnections = most.connections;
@@ -87,12 +83,20 @@ export class ProxyServer {
     try {
       const problem = requestProblem(request, this.most);
       if (problem) throw problem;
-      const handle = this.handlerOf(request.method ?? '', request.url ?? '');
+      const handle = this.#handlerOf(request);
       await this.#turns.take(signal, () => handle({ request, answer, signal, most: this.most }));
       leaveBody(request);
     } catch (error) {
       refuse(request, answer, error);
     }
+  }
+
+  #handlerOf(request: IncomingMessage): Handler {
+    for (const route of this.routes) {
+      const handler = route.handlerOf(request);
+      if (handler) return handler;
+    }
+    throw malformed('Nothing is reached by that name through this proxy; docs/proxy.md says what is');
   }
 
   /** Logs the request when it is over. The signal is aborted then, or when that takes too long. */

@@ -2,18 +2,21 @@ import type { IncomingMessage } from 'node:http';
 import type { ProxyLimits } from './limits.js';
 import { malformed, Refusal } from './refusal.js';
 
-const READING = ['GET', 'HEAD'];
-const METHODS = [...READING, 'POST', 'PUT', 'DELETE'];
-
-/** What is wrong with a request, whatever it is for. */
-export function requestProblem({ method = '', headers }: IncomingMessage, { bodyBytes }: ProxyLimits): Refusal | undefined {
-  // TRACE above all: it is answered with the request as it was sent, signature and all
-  if (!METHODS.includes(method)) return new Refusal(405, 'InvalidRequestArguments', `Only ${METHODS.join(', ')} are passed on`);
+/** What is wrong with a request, wherever it leads. */
+export function requestProblem({ headers }: IncomingMessage, { bodyBytes }: ProxyLimits): Refusal | undefined {
   if (headers.upgrade !== undefined) return malformed('Connections are not upgraded here; send plain HTTP/1.1');
   if (!/^(100-continue)?$/i.test(headers.expect ?? '')) return malformed('Nothing but 100-continue can be expected');
-  // of these methods a body without a length would follow the request unframed, and the service would read it as the next one
-  if ([...READING, 'DELETE'].includes(method) && hasBody(headers)) return malformed(`A ${method} has no body; leave it out`);
   return Number(headers['content-length'] ?? 0) > bodyBytes ? tooLarge(bodyBytes) : undefined;
+}
+
+/**
+ * Throws Refusal for a method that is not among those, and for a body that the next server may not expect: without a length it would
+ * follow the request unframed, and be read as the next one.
+ */
+export function assertRequest({ method = '', headers }: IncomingMessage, methods: readonly string[]): void {
+  // TRACE above all is never among them: it is answered with the request as it was sent, signature and all
+  if (!methods.includes(method)) throw new Refusal(405, 'InvalidRequestArguments', `Only ${methods.join(', ')} are passed on`);
+  if (['GET', 'HEAD', 'DELETE'].includes(method) && hasBody(headers)) throw malformed(`A ${method} has no body; leave it out`);
 }
 
 function hasBody(headers: IncomingMessage['headers']): boolean {

@@ -1,7 +1,8 @@
 import { createArtifactScope, isWorkerIdentity, type RunHolder } from '../../credentials/run-grant.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import { isOfTheWorker } from '../payload/workers-artifacts.js';
-import { openApiProxy } from '../proxy/api-proxy.js';
+import { ApiRoute } from '../proxy/api-route.js';
+import { openCredentialProxy } from '../proxy/credential-proxy.js';
 
 const REFUSED = 400;
 
@@ -29,8 +30,9 @@ export function stepScopes(run: RunHolder, asked: readonly string[]): string[] {
 /** What lets steps call the service as the run. What was refused is told in the log of the run: its author is to learn of it. */
 export async function openRunProxy({ socketPath, rootUrl, keeper, scopes }: Where, note: (line: string) => void): Promise<RunProxy> {
   let last = 0;
-  const proxy = await openApiProxy({
-    ...{ socketPath, rootUrl, scopes, reserved: isOfTheWorker, credentials: () => keeper.credentials },
+  const api = new ApiRoute({ rootUrl, scopes, reserved: isOfTheWorker, credentials: () => keeper.credentials });
+  const proxy = await openCredentialProxy({
+    ...{ socketPath, routes: [api] },
     log: ({ method, path, status }) => {
       last = Date.now();
       if (status >= REFUSED) note(`proxy: ${method} ${path} was answered ${status}`);

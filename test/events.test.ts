@@ -560,6 +560,23 @@ describe('who may follow', () => {
     await refused(root.as().get(eventsPath(query)), 403);
   });
 
+  it('of a task that another filter leaves out, nothing is told, not even its status', async () => {
+    const [taskGroupId, taskQueueId] = [slugid(), 'test/elsewhere'];
+    const other = await tasks.create({ taskQueueId });
+    const client = await test.client(`queue:list-task-group:${taskGroupId}`);
+    await refused(client.get(eventsPath({ taskId: other })), 403);
+    const query = { taskId: other, taskGroupId };
+    const [less, all] = [await follow(query, client), await follow({ taskId: other, taskQueueId, taskGroupId: other })];
+    const wrongQueue = await follow({ taskId: other, taskQueueId: 'test/queue' });
+    await ok(tasks.steer('cancel', other));
+    const mine = await tasks.create({ taskGroupId });
+    const after = await follow({ taskId: mine, taskGroupId }, client);
+    await after.next(1);
+    await all.next(2);
+    expect([after.kinds(), all.kinds()]).toEqual([['task-status'], ['task-status', 'task-exception']]);
+    expect([less.kinds(), wrongQueue.kinds()]).toEqual([[], []]);
+  });
+
   it('events of artifacts are left out for who may not list them', async () => {
     const taskId = await tasks.create();
     const run = await claimed(taskId);

@@ -50,7 +50,8 @@ export class EventStream {
       const over = run !== undefined && !(await this.isRunning(run)); // before the status is told, which then shows the end
       if (filter.taskId !== undefined) {
         const task = await this.tasks.find(filter.taskId); // what changed before the first event would otherwise never be told
-        if (task) yield frame('task-status', { version: 1, status: statusOf(task) });
+        // of another group or queue it is none of this stream's, whose caller may hold the scope of that filter alone
+        if (task && isNamed(task, filter)) yield frame('task-status', { version: 1, status: statusOf(task) });
       }
       if (over) return;
       while (!hungUp.aborted && !this.feed.isClosed && Date.now() < until) {
@@ -77,9 +78,14 @@ export class EventStream {
   }
 }
 
-function isWanted({ kind, taskId, taskGroupId, taskQueueId }: FeedEvent, filter: EventFilter): boolean {
+function isWanted(event: FeedEvent, filter: EventFilter): boolean {
+  return filter.kinds.has(event.kind) && isNamed(event, filter);
+}
+
+type Place = Pick<FeedEvent, 'taskId' | 'taskGroupId' | 'taskQueueId'>;
+
+function isNamed({ taskId, taskGroupId, taskQueueId }: Place, filter: EventFilter): boolean {
   return (
-    filter.kinds.has(kind) &&
     (filter.taskId === undefined || filter.taskId === taskId) &&
     (filter.taskGroupId === undefined || filter.taskGroupId === taskGroupId) &&
     (filter.taskQueueId === undefined || filter.taskQueueId === taskQueueId)

@@ -24,8 +24,10 @@ export async function expectPages(line: Line, { arrange, list }: Paged, world: W
   expect(await ask({ limit: String(whole.length) })).not.toHaveProperty('continuationToken');
   expect(list(await ask({ limit: '99999999999999999999' }))).toEqual(whole);
   expect(list(await ask({ limit: '0' }))).toEqual(whole.slice(0, 1)); // or nobody would ever come to the end
-  const nul = Buffer.from(JSON.stringify(['\0'])).toString('base64url'); // which Postgres takes for no text
-  for (const continuationToken of ['x', '!', 'W10', 'e30', nul, `${seen.length}`]) {
+  const tokenOf = (key: unknown[]) => Buffer.from(JSON.stringify(key)).toString('base64url');
+  const nul = tokenOf(['\0']); // which Postgres takes for no text
+  const ofNoList = [tokenOf(['a', 'b', 'c']), tokenOf([1])]; // no list has keys of three parts, or numbers
+  for (const continuationToken of ['x', '!', 'W10', 'e30', nul, ...ofNoList, `${seen.length}`]) {
     const sent = { ...call, query: { ...call.query, continuationToken } };
     expect(await line.refuse(world.root, sent, 'InvalidRequestArguments')).toContain('continuationToken');
   }

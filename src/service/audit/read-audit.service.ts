@@ -51,7 +51,7 @@ function statementFor({ taskId, actor, kind }: AuditFilter): Statement<SealedRow
 
 /** Throws InvalidRequestArguments for what is no number that Postgres takes. */
 function seqOf(token: string): string {
-  const seq = String(keyOf(token)[0]);
+  const seq = keyOf(token, 1)[0] ?? '';
   if (/^\d{1,18}$/.test(seq)) return seq;
   throw new ApiError('InvalidRequestArguments', 'Query parameter continuationToken is not one that this service gave; begin without it');
 }

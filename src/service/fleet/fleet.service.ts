@@ -88,7 +88,7 @@ export class FleetService implements OnModuleInit {
   async workers(taskQueueId: string, quarantined: boolean | null, { limit, token }: PageQuery): Promise<WorkersResponse> {
     await this.sightings.flush();
     const size = pageSize(limit);
-    const [group = '', id = ''] = token === undefined ? [] : keyOf(token).map(String);
+    const [group = '', id = ''] = token === undefined ? [] : keyOf(token, 2);
     const found = await this.sql.query(listWorkers, [taskQueueId, quarantined, group, id, size + 1]);
     const { items, ...more } = cut(found, size, (worker) => [worker.workerGroup, worker.workerId]);
     return { workers: items.map(summarize), ...more };

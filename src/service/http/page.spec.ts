@@ -40,15 +40,20 @@ it.each([
 
 it('gives a token that needs no escaping and holds the key', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string(), fc.integer()), { minLength: 1 }), (key) => {
+    fc.property(fc.array(fc.string(), { minLength: 1 }), (key) => {
       const token = continuationToken(key);
       expect(token).toMatch(/^[\w-]+$/);
-      expect(keyOf(token)).toEqual(JSON.parse(JSON.stringify(key)));
+      expect(keyOf(token, key.length)).toEqual(JSON.parse(JSON.stringify(key)));
     }),
   );
 });
 
 it.each(['', '!', 'abc', 'W10', 'e30', 'bnVsbA', 'WzEsbnVsbF0', 'W1tdXQ', 'Ingi', 'WyJcdTAwMDAiXQ'])('refuses the token %s', (token) => {
-  expect(() => keyOf(token)).toThrow(ApiError);
-  expect(() => keyOf(token)).toThrow(/continuationToken is not one that this service gave; begin without it/);
+  expect(() => keyOf(token, 1)).toThrow(ApiError);
+  expect(() => keyOf(token, 1)).toThrow(/continuationToken is not one that this service gave; begin without it/);
+});
+
+it.each([[[]], [['a', 'b']], [[1]], [['a', 1]]])('refuses a token of %j where a list has keys of one part, or of another number', (key) => {
+  const token = Buffer.from(JSON.stringify(key)).toString('base64url');
+  for (const parts of [1, 3]) expect(() => keyOf(token, parts)).toThrow(/continuationToken is not one/);
 });

@@ -18,15 +18,15 @@ export function pageSize(limit: string | undefined): number {
 }
 
 /** A continuation token is the key of the last item of the page before: pages neither skip nor repeat when items come and go. */
-export function continuationToken(lastKey: readonly (string | number)[]): string {
+export function continuationToken(lastKey: readonly string[]): string {
   return Buffer.from(JSON.stringify(lastKey)).toString('base64url');
 }
 
-/** The key in a token. Throws InvalidRequestArguments for one that no answer of ours had. */
-export function keyOf(token: string): (string | number)[] {
+/** The key in a token, of so many parts. Throws InvalidRequestArguments for one that no list of such keys gave. */
+export function keyOf(token: string, parts: number): string[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (Array.isArray(key) && key.length > 0 && key.every(isKeyPart)) return key;
+    if (Array.isArray(key) && key.length === parts && key.every(isKeyPart)) return key;
   } catch {
     // refused below
   }
@@ -34,8 +34,8 @@ export function keyOf(token: string): (string | number)[] {
 }
 
 /** Postgres has no place for NUL in a text: a made-up token must not come out as an error of ours. */
-function isKeyPart(part: unknown): part is string | number {
-  return typeof part === 'number' || (typeof part === 'string' && !part.includes('\0'));
+function isKeyPart(part: unknown): part is string {
+  return typeof part === 'string' && !part.includes('\0');
 }
 
 function notOurs(): ApiError {
@@ -44,14 +44,14 @@ function notOurs(): ApiError {
 
 /** The key that a page of things with a one-part key begins after; '' is before all. */
 export function after(token: string | undefined): string {
-  return token === undefined ? '' : String(keyOf(token)[0]);
+  return token === undefined ? '' : (keyOf(token, 1)[0] ?? '');
 }
 
 /** The key that a page of things by time, then id begins after. Times are of whole milliseconds, as the columns are. */
 export function afterTime(token: string | undefined): [time: string, id: string] {
   if (token === undefined) return ['-infinity', ''];
-  const [time, id] = keyOf(token);
-  if (typeof time !== 'string' || !isTimestamp(time) || typeof id !== 'string') throw notOurs();
+  const [time = '', id = ''] = keyOf(token, 2);
+  if (!isTimestamp(time)) throw notOurs();
   return [time, id];
 }
 

@@ -272,6 +272,15 @@ describe('quarantine', () => {
     expect(other.tasks).toHaveLength(1);
   });
 
+  it('by somebody without credentials, where they may, names nobody', async () => {
+    const queue = await polled();
+    await test.role('anonymous', `queue:quarantine-worker:${queue}/*`);
+    const { quarantineDetails } = await ok(test.root.as().put(workerAt(queue, 'group/w1'), { quarantineUntil: SOON() }));
+    expect(quarantineDetails).toMatchObject([{ clientId: '' }]);
+    expect(await ok(test.root.get(workerAt(queue, 'group/w1')))).toMatchObject({ quarantineDetails });
+    await test.root.delete('/auth/v1/roles/anonymous');
+  });
+
   it('answers claimTask with a conflict that says so', async () => {
     const queue = await polled();
     await quarantine(queue);

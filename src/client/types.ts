@@ -2411,7 +2411,7 @@ export interface components {
             workers: components["schemas"]["WorkerSummary"][];
         };
         QuarantineEvent: {
-            /** @description Who did it */
+            /** @description Who did it; empty: a caller without credentials */
             clientId: string;
             /** Format: date-time */
             updatedAt: string;

@@ -57,7 +57,7 @@ class RunName {
 }
 
 class QuarantineEvent {
-  @Text({ description: 'Who did it' })
+  @Text({ description: 'Who did it; empty: a caller without credentials' })
   clientId!: string;
 
   @Timestamp()

@@ -107,7 +107,7 @@ export class FleetService implements OnModuleInit {
     const quarantineUntil = new Date(request.quarantineUntil).toISOString();
     const { quarantineInfo } = request;
     const event = {
-      clientId: caller.clientId,
+      clientId: caller.clientId ?? '',
       updatedAt: new Date().toISOString(),
       quarantineUntil,
       ...(quarantineInfo ? { quarantineInfo } : {}),

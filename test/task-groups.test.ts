@@ -1,4 +1,5 @@
 import { definition, slugid } from './support/api.js';
+import { EventReader } from './support/event-reader.js';
 import { ok, refused, Tasks } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
 
@@ -105,6 +106,18 @@ describe('cancelTaskGroup', () => {
 });
 
 describe('changeTaskGroupPriority', () => {
+  it('changes more tasks than one statement takes, and tells of each, and of the group in parts', async () => {
+    const { taskGroupId, taskIds } = await group(450);
+    const reader = await EventReader.open(test.root, { taskGroupId, kind: 'task-priority-changed,task-group-priority-changed' });
+    const answer = await ok(test.root.post(at(taskGroupId, 'priority'), { newPriority: 'high' }));
+    expect([answer.tasksAffected, answer.taskIds.sort()]).toEqual([450, taskIds]);
+    const told = await reader.next(453);
+    reader.close();
+    const ofGroup = told.filter(({ kind }) => kind === 'task-group-priority-changed');
+    expect(ofGroup.map(({ data }) => data.tasksAffected)).toEqual([200, 200, 50]);
+    expect(new Set(told.map(({ data }) => data.status?.taskId).filter(Boolean))).toEqual(new Set(taskIds));
+  });
+
   it('changes what has not ended and says which', async () => {
     const { taskGroupId, taskIds } = await group(4);
     await tasks.run('failed', taskIds[0]!);

@@ -790,6 +790,20 @@ describe('expiry', () => {
     await refused(test.root.get(`/queue/v1/task/${crowd.at(-1)}/status`), 404);
   });
 
+  it('of large definitions, as those with many dependencies are, goes on in batches of fewer', async () => {
+    const large = await Promise.all(times(5, () => tasks.create()));
+    const { pool } = test.database;
+    await pool.query('update task_definition set size = 600_000 where task_id = any($1)', [large]);
+    await expireNow(...large);
+    const left = async () => (await pool.query('select from task where task_id = any($1)', [large])).rowCount;
+    const seen: unknown[] = [];
+    for (let more = 'more'; more === 'more' && seen.length < 9; ) {
+      more = await test.service.app.get(SweepService).expire();
+      seen.push(more, await left());
+    }
+    expect(seen).toEqual(['more', 3, 'more', 1, 'done', 0]);
+  });
+
   it('keeps a group that gets a task at this very moment', async () => {
     const taskGroupId = slugid();
     const old = await tasks.create({ taskGroupId, schedulerId: 'one' });

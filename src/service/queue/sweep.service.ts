@@ -19,6 +19,8 @@ import { retryLapsed } from './sql/retry-lapsed.js';
 
 const EXPIRY_EVERY = 600;
 const EVENTS_BATCH = 2_000;
+/** Of definitions: they may say 40 000 dependencies, which are gone in a fifth of a second. */
+const BYTES_BATCH = 1024 * 1024;
 /**
  * With a backlog of one kind, batches of it follow one another for so long. Each of the other statements looks through all that is due
  * to find nothing: with 100 000 lapsed leases 35 ms each, for 12 ms of work.
@@ -68,7 +70,7 @@ export class SweepService implements OnModuleInit {
   /** Forgets a batch of what has expired. */
   async expire(): Promise<Left> {
     const outlive = this.config.credentialsGrace + CERTIFICATE_SKEW_MS / 1000;
-    return leftAfter(await this.sql.transaction((runner) => forgetExpired(runner, outlive)));
+    return this.sql.transaction((runner) => forgetExpired(runner, outlive));
   }
 
   private async resolveGroups(): Promise<Left> {
@@ -99,10 +101,11 @@ export class SweepService implements OnModuleInit {
 }
 
 /** A batch of tasks, and the groups that are empty then: looked at under their lock, so that nobody can join one meanwhile. */
-async function forgetExpired(runner: Runner, outlive: number): Promise<number> {
-  const tasks = await runner.query(deleteExpired, [BATCH, outlive]);
+async function forgetExpired(runner: Runner, outlive: number): Promise<Left> {
+  const tasks = await runner.query(deleteExpired, [BATCH, outlive, BYTES_BATCH]);
   const groups = [...new Set(tasks.map((task) => task.taskGroupId))];
   await runner.query(lockGroups, [groups]);
   await runner.query(deleteEmptyGroups, [groups]);
-  return tasks.length;
+  const found = tasks[0]?.found ?? 0;
+  return tasks.length < found ? 'more' : leftAfter(found);
 }

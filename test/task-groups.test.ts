@@ -97,6 +97,18 @@ describe('cancelTaskGroup', () => {
     expect(await ok(test.root.post(at(taskGroupId, 'cancel')))).toMatchObject({ cancelledCount: 0, taskIds: [] });
   });
 
+  it('tells of each with its tags, as of any other end', async () => {
+    const taskGroupId = slugid();
+    const create = (colour: string) => tasks.create({ taskGroupId, schedulerId: 'sched', tags: { colour } });
+    const colours = { [await create('red')]: 'red', [await create('blue')]: 'blue' };
+    await seal(taskGroupId);
+    const reader = await EventReader.open(test.root, { taskGroupId, kind: 'task-exception' });
+    await ok(test.root.post(at(taskGroupId, 'cancel')));
+    const told = await reader.next(2);
+    reader.close();
+    expect(Object.fromEntries(told.map(({ data }) => [data.status.taskId, data.task.tags.colour]))).toEqual(colours);
+  });
+
   it('ends more tasks than one statement takes', async () => {
     const { taskGroupId, taskIds } = await group(450);
     await seal(taskGroupId);

@@ -5,6 +5,8 @@ export interface RegistryRequest {
   method: string;
   /** Path and query. */
   target: string;
+  /** It can be sent twice, so that it can ask the registry what it wants. Unless said otherwise, GET and HEAD can. */
+  isRepeatable?: boolean;
 }
 
 /**
@@ -23,11 +25,16 @@ export interface Attempt {
   abandoned(): void;
   /** Why the last answer was final, for people: which scope of which repository is missing, or which realm is not trusted. No secret. */
   readonly explained?: string;
+  /** Registry scopes that whoever is asked as seems to lack, one or more of them, if that is why. */
+  readonly lacking?: readonly string[];
 }
 
 /** Something that can authorize requests to registries: a session. */
 export interface Authorizer {
-  /** Waits for a token where one is needed, and for whoever is finding out the same. Rejects with RegistryAuthError. */
+  /**
+   * Waits for a token where one is needed, and for whoever is finding out the same. The first at a registry is to be sent without one, and
+   * finds it out. Rejects with RegistryAuthError.
+   */
   begin(request: RegistryRequest, signal?: AbortSignal): Promise<Attempt>;
 }
 

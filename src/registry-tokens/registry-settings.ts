@@ -19,7 +19,8 @@ export type Credential =
 /** The credential of repositories whose name is that prefix or begins with it and a slash; '' is all. The longest prefix wins. */
 export interface CredentialFor {
   prefix: string;
-  credential: Credential;
+  /** None: these are asked for as anybody, whatever a shorter prefix has. */
+  credential?: Credential;
 }
 
 /** One registry as an operator knows it: https://distribution.github.io/distribution/spec/auth/token/ says what a realm and a service are. */
@@ -37,7 +38,7 @@ export interface RegistrySettings {
   credentials?: readonly CredentialFor[];
   /** Reads ask for `pull,push`, too: one token fewer for a copy, and less isolation. */
   widen?: boolean;
-  /** Which addresses its host, and its realm's, may have. By default what the host of the origin says: see `dialableKinds`. */
+  /** Which addresses its host, and its realm's, may have. By default what each of the hosts says: see `dialableKinds`. */
   addresses?: readonly AddressKind[];
   /** PEM. Presented to and trusted for this origin alone, never for a realm elsewhere. */
   tls?: { ca?: string; cert?: string; key?: string };

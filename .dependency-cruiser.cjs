@@ -172,6 +172,23 @@ module.exports = {
       to: { path: 'node_modules/prom-client/' },
     },
     {
+      name: 'one-certifier',
+      comment: 'Keys are certified in one place (registry/certificates.ts), which loads the library for X.509 only when it is asked.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/service/registry/certificates\\.ts$' },
+      to: { path: 'node_modules/@peculiar/' },
+    },
+    {
+      name: 'one-issuer-of-registry-tokens',
+      comment: 'What a registry token may hold is decided where it is asked for: nobody else may have one made.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: '^src/service/registry/registry-token\\.controller\\.ts$|^src/service/registry/registry\\.module\\.ts$',
+      },
+      to: { path: '^src/service/registry/registry-tokens\\.service\\.ts$' },
+    },
+    {
       name: 'one-broker',
       comment: 'Write an event (postgres/outbox.ts); events/amqp/broker.ts alone speaks AMQP, and only where AMQP_URL is set.',
       severity: 'error',

@@ -512,6 +512,41 @@ describe('the log as it is read', () => {
   );
 });
 
+describe('registry tokens', () => {
+  const told = (jti: unknown) => written(`kind = 'registry-token-issued' and detail->>'jti' = $1`, jti);
+  const tokenFor = async (api: Api, scope: string) => {
+    const { token } = await ok(api.get(`/registry/token?scope=${scope}`));
+    secrets.push(token);
+    return claimsOf(token);
+  };
+
+  it('are told with what they are good for, of runs and of clients', async () => {
+    const taskId = await tasks.create({ scopes: ['registry:push:team/app'] });
+    const { credentials } = await ok(tasks.claimTask(taskId));
+    const access = [{ type: 'repository', name: 'team/app', actions: ['pull', 'push'] }];
+    const of = ({ jti, aud, exp }: { jti: string; aud?: unknown; exp: number }) => ({ detail: { jti, service: aud, exp, access } });
+    const claims = await tokenFor(test.root.as(kept(credentials)), 'repository:team/app:*');
+    const run = { kind: 'registry-token-issued', actor: `task-run:${taskId}/0`, taskId, runId: 0 };
+    expect(await told(claims.jti)).toEqual([{ ...run, ...of(claims) }]);
+    const client = await test.client('registry:push:team/*');
+    const others = await tokenFor(client, 'repository:team/app:push,pull');
+    expect(await told(others.jti)).toEqual([{ ...run, actor: client.credentials?.clientId, taskId: null, runId: null, ...of(others) }]);
+  });
+
+  it('are not told where they are good for nothing, nor of who has no credentials', async () => {
+    await test.role('anonymous', 'registry:pull:public/*');
+    const mine = await tokenFor(await test.client(), 'repository:team/app:pull');
+    const everybodys = await tokenFor(test.root.as(), 'repository:public/app:pull');
+    expect([mine.access, (everybodys.access as unknown[]).length]).toEqual([[], 1]);
+    expect([await told(mine.jti), await told(everybodys.jti)]).toEqual([[], []]);
+    expect((await test.root.delete(rolePath('anonymous'))).status).toBe(204);
+  });
+
+  it('are given only together with their entry', async () => {
+    await atCommitRefused('audit_entry', () => refused(test.root.get('/registry/token?scope=repository:a:pull'), 500));
+  });
+});
+
 describe('tokens', () => {
   it('are issued to a run, and revoked by somebody', async () => {
     const taskId = await tasks.create({ scopes: ['some:*'] });

@@ -159,6 +159,8 @@ describe('dependency-cruiser', () => {
     'only-claims-lend': ['src/service/queue/planted-lend.ts', "import './claims/lend-credentials.js';"],
     'one-door-to-postgres': ['src/service/queue/planted-pg.ts', "import pg from 'pg'; pg;"],
     'one-counter': ['src/service/queue/planted-counter.ts', "import 'prom-client';"],
+    'one-certifier': ['src/service/auth/planted-certificate.ts', "import '@peculiar/x509';"],
+    'one-issuer-of-registry-tokens': ['src/service/queue/planted-registry.ts', "import '../registry/registry-tokens.service.js';"],
     'one-broker': ['src/service/events/planted-amqp.ts', "import 'amqplib';"],
     'one-bucket': ['src/service/artifacts/planted-s3.ts', "import '@aws-sdk/client-s3';"],
     'rows-do-not-sign': ['src/service/queue/sql/planted.ts', "import '../../http/caller.js';"],

@@ -27,6 +27,7 @@ interface Sent {
 interface Line {
   level: string;
   reqId?: string;
+  method?: string;
   path?: string;
   status?: number;
   err?: object;
@@ -58,6 +59,8 @@ interface Options {
   authorization?: string;
   body?: unknown;
   text?: string;
+  /** In place of JSON. */
+  form?: Record<string, string>;
   operation?: string;
   /** Who the log must say it was; the service never says so for a caller it refused. */
   clientId?: string;
@@ -68,10 +71,12 @@ interface Options {
 async function send(url: string, method: Method, path: string, expected: number, options: Options = {}): Promise<unknown> {
   const { hostname, port } = new URL(url);
   const authorization = options.authorization ?? (options.credentials && sign(options.credentials, method, path, hostname, port));
-  const text = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  const form = options.form && new URLSearchParams(options.form).toString();
+  const text = form ?? options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
+  const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
   const headers = {
     ...(authorization !== undefined && { authorization }),
-    ...(text !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    ...(text !== undefined && { 'content-type': type, 'content-length': Buffer.byteLength(text) }),
   };
   const request = http.request({ hostname, port, method, path, headers, agent: false });
   const answered = once(request, 'response').catch(() => []);
@@ -217,6 +222,7 @@ async function exerciseEverything(url: string, database: { query(sql: string): P
   await send(url, 'POST', `${API}/claim-work/logs%2Fidle`, 499, { ...claiming, hangUpAfterMs: 200 });
 
   await exerciseSignatures(url);
+  await exerciseRegistryTokens(url);
 
   // refusals that carry secrets
   const status = `${API}/task/${taskId}/status`;
@@ -272,6 +278,32 @@ async function exerciseSignatures(url: string): Promise<void> {
   await send(url, 'POST', `${task}/runs/0/exception`, 200, { ...root, body: refusal, operation: 'reportException' });
 }
 
+/** (74) Who logs in to a registry sends its access token, and is sent two other secrets. */
+async function exerciseRegistryTokens(url: string): Promise<void> {
+  const TOKEN = '/registry/token';
+  const { clientId, accessToken } = ROOT;
+  const basic = (password: string) => {
+    const authorization = `Basic ${Buffer.from(`${clientId}:${password}`).toString('base64')}`;
+    keep('basic', authorization.slice('Basic '.length));
+    return { authorization, operation: 'getRegistryToken' };
+  };
+  const keepTokens = (answer: unknown) => {
+    const { token, refresh_token } = answer as { token: string; refresh_token: string };
+    for (const part of [token, ...token.split('.').slice(1)]) keep('registry token', part);
+    keep('mac of a refresh token', refresh_token.split('.')[1] ?? '');
+    return refresh_token;
+  };
+  const asked = `${TOKEN}?offline_token=true&scope=repository:logs/app:pull`;
+  const refresh_token = keepTokens(await send(url, 'GET', asked, 200, { ...basic(accessToken), clientId }));
+  await send(url, 'GET', `${TOKEN}?scope=${canary('scope')}`, 400, { operation: 'getRegistryToken' });
+  await send(url, 'GET', TOKEN, 401, basic(canary('wrong-password')));
+  const operation = 'createRegistryToken';
+  const form = { grant_type: 'refresh_token', refresh_token, access_type: 'offline', scope: 'repository:logs/app:pull' };
+  keepTokens(await send(url, 'POST', TOKEN, 200, { form, operation, clientId }));
+  await send(url, 'POST', TOKEN, 401, { form: { ...form, refresh_token: `${canary('refresh')}.${'x'.repeat(43)}` }, operation });
+  await send(url, 'POST', TOKEN, 400, { form: { grant_type: 'password', username: clientId, refresh_token: canary('form') }, operation });
+}
+
 it('says one line for each request, and no secret ever', async () => {
   const { url: plainUrl, pool, drop } = await createDatabase();
   const databaseUrl = new URL(plainUrl);
@@ -310,7 +342,8 @@ it('says one line for each request, and no secret ever', async () => {
   const requests = lines.filter(({ status }) => status !== undefined);
   expect(requests).toHaveLength(sent.length);
   for (const one of sent) {
-    const same = ({ reqId, path, status }: Line) => (one.reqId ? reqId === one.reqId : path === one.path && status === one.status);
+    const same = ({ reqId, method, path, status }: Line) =>
+      one.reqId ? reqId === one.reqId : method === one.method && path === one.path && status === one.status;
     const shape = { level: 'info', reqId: expect.any(String), ms: expect.any(Number), ...one };
     expect(requests.filter(same)).toEqual([expect.objectContaining(shape)]);
   }

@@ -1844,6 +1844,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/registry/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A token for a registry
+         * @description What a registry with token authentication sends its clients to. It holds what was asked for, as far as the caller holds `registry:pull:<repository>`, `registry:push:<repository>` (which is a pull, too), `registry:delete:<repository>` or `registry:catalog`; that may be nothing. See docs/registries.md.
+         */
+        get: operations["getRegistryToken"];
+        put?: never;
+        /**
+         * The same, by a form (OAuth 2)
+         * @description Credentials are in the form, or in the header; Hawk signs the hash of the form, too. With `grant_type=refresh_token` by a token that was given with `access_type=offline`, or by GET with `offline_token=true`.
+         */
+        post: operations["createRegistryToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/registry/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What registries are to trust
+         * @description The certificate (PEM) of the authority that vouches for the keys of registry tokens: `rootcertbundle` of a registry.
+         */
+        get: operations["registryCertificate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1891,7 +1935,7 @@ export interface components {
              * @description When the change was begun; of a refusal, when it was written down, a second later or once the database was back
              */
             at: string;
-            /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced, signature-policy-set. More may come */
+            /** @description What happened: credentials-lent, credentials-renewed, artifact-credentials-lent, client-created, client-updated, client-reset, client-enabled, client-disabled, client-deleted, client-expired, role-created, role-updated, role-deleted, authentication-refused, authorization-refused, refusals-omitted, token-issued, token-revoked, key-rotated, key-compromised, scopes-reduced, signature-policy-set, registry-token-issued. More may come */
             kind: string;
             /** @description The client id of who did it; absent: the service, or somebody who was not believed */
             actor?: string;
@@ -3430,6 +3474,40 @@ export interface components {
         };
         PurgeRequestsResponse: {
             requests: components["schemas"]["PurgeRequest"][];
+        };
+        RegistryTokenResponse: {
+            /** @description A JWT for registries */
+            token: string;
+            /** @description The same */
+            access_token: string;
+            /** @description Seconds */
+            expires_in: number;
+            /**
+             * Format: date-time
+             * @description By the database's clock
+             */
+            issued_at: string;
+            /** @description What was granted of what was asked for; absent: nothing */
+            scope?: string;
+            /** @description For clients with permanent credentials that ask for one */
+            refresh_token?: string;
+        };
+        RegistryTokenRequest: {
+            /** @description `password` or `refresh_token` */
+            grant_type: string;
+            /** @description As registries name it in their challenges: `REGISTRY_SERVICE`; absent: that */
+            service?: string;
+            /** @description Which program asks; not looked at */
+            client_id?: string;
+            /** @description Registry scopes, separated by spaces; absent: none, to log in */
+            scope?: string;
+            /** @description `offline`: a refresh token is wanted, too */
+            access_type?: string;
+            /** @description A client id, with its access token as password; or any name, with a task token */
+            username?: string;
+            password?: string;
+            /** @description Of this service; needs `grant_type=refresh_token` */
+            refresh_token?: string;
         };
     };
     responses: never;
@@ -12612,6 +12690,211 @@ export interface operations {
                 headers: {
                     /** @description To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    getRegistryToken: {
+        parameters: {
+            query?: {
+                /** @description Registry scopes: `repository:<name>:pull,push` */
+                scope?: string[];
+                /** @description `true`: a refresh token is wanted, too */
+                offline_token?: string;
+                /** @description Which program asks; not looked at */
+                client_id?: string;
+                /** @description Not looked at */
+                account?: string;
+                /** @description As registries name it in their challenges: `REGISTRY_SERVICE`; absent: that */
+                service?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `no-store` */
+                    "cache-control": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistryTokenResponse"];
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"`, `Basic realm="OAuth", charset="UTF-8"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorResponse"];
+                };
+            };
+        };
+    };
+    createRegistryToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["RegistryTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    /** @description `no-store` */
+                    "cache-control": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistryTokenResponse"];
+                };
+            };
+            /**
+             * @description `InvalidRequestArguments`: a URL parameter or the query string is invalid
+             *
+             *     `MalformedPayload`: the body is not JSON, is not an object, or comes without `content-type: application/json`; or is no form where one is taken
+             *
+             *     `InputValidationError`: a field of the body has the wrong shape
+             *
+             *     `InputError`: the fields of the body contradict one another, the clock, or what is stored
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `AuthenticationFailed`: credentials were sent and are not good, or no longer */
+            401: {
+                headers: {
+                    /** @description `hawk`, `Bearer`, `DPoP algs="ES256 ES384 ES512 PS256 RS256 EdDSA Ed25519"`, `Basic realm="OAuth", charset="UTF-8"` */
+                    "www-authenticate": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InputTooLarge`: the body is larger than 10 MiB, or an artifact or a task is larger than it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `InternalServerError`: we failed; the incident id finds it in the log */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+            /** @description `ServiceUnavailable`: there is too much to do at once, or the database is away; try again after `Retry-After` */
+            503: {
+                headers: {
+                    /** @description Seconds, different ones for each answer, so that not all come back at once */
+                    "retry-after": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthErrorResponse"];
+                };
+            };
+        };
+    };
+    registryCertificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pem-certificate-chain": string;
+                };
+            };
+            /** @description `InvalidRequestArguments`: a URL parameter or the query string is invalid */
+            400: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

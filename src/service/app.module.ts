@@ -26,6 +26,7 @@ import { Housekeeper } from './postgres/housekeeper.js';
 import { Sql } from './postgres/sql.js';
 import { PurgeCacheModule } from './purge-cache/purge-cache.module.js';
 import { QueueModule } from './queue/queue.module.js';
+import { RegistryModule } from './registry/registry.module.js';
 import { SignaturesModule } from './signatures/signatures.module.js';
 
 /** What the rooms are handed: made at the composition root, in this order. */
@@ -50,6 +51,7 @@ export interface Foundations {
     ArtifactsModule,
     EventsModule,
     PurgeCacheModule,
+    RegistryModule,
     MetricsModule,
   ],
   controllers: [QueueStatusController, AuthStatusController, PurgeCacheStatusController, ProcessStatusController],

@@ -55,6 +55,14 @@ export function issuerUrl(text: string): string {
   return url.origin;
 }
 
+/** No URL is one: the issuer and the service itself are audiences of other tokens. */
+export function registryService(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._:-]{0,254}$/.test(text)) return text;
+  throw new Error(
+    `${JSON.stringify(text)} is not the name of a service; set up to 255 letters, digits, . _ : or -, like registry.example.com`,
+  );
+}
+
 export function bucket(text: string): string {
   if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) return text;
   throw new Error(`${JSON.stringify(text)} is not the name of a bucket; set 3 to 63 lower-case letters, digits, . or -`);

@@ -12,6 +12,7 @@ import {
   number,
   oneOf,
   region,
+  registryService,
   rootUrl,
   scopeList,
   staticClients,
@@ -47,6 +48,8 @@ export class Config {
   readonly issuerUrl!: string;
   /** This deployment, by the name that creators sign tasks for, and workers expect. */
   readonly signatureAudience!: string;
+  /** By which name registries know us, `service` in their configuration: the audience of their tokens. */
+  readonly registryService!: string;
   /** Processes that serve, on one port; 1: this one itself. */
   readonly cluster!: number;
   /** Where metrics are served; absent: nowhere. */
@@ -162,6 +165,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     rootUrl: root,
     issuerUrl: issuer,
     signatureAudience: attempt('SIGNATURE_AUDIENCE', issuer, audience),
+    registryService: attempt('REGISTRY_SERVICE', new URL(issuer).host, registryService),
     cluster: whole('CLUSTER', 1, 1, 64),
     metricsPort: attempt<number | undefined>('METRICS_PORT', undefined, (text) => number(text, 0, 65_535, 'whole number')),
     dataDir: attempt('DATA_DIR', path.resolve('data'), dataDir),

@@ -15,6 +15,8 @@ export abstract class Keys {
   abstract readonly signing: Buffer;
   /** Shuffles the places of the status lists. */
   abstract readonly places: Buffer;
+  /** Signs the refresh tokens of registry clients. */
+  abstract readonly registry: string;
   /** The access token of the bootstrap client. */
   abstract readonly bootstrap: string;
   /** Tells, without revealing it, whether a database was written with this master key. */
@@ -29,6 +31,7 @@ export function deriveKeys(masterKey: string): Keys {
     blobs: derive('blobs').toString('base64url'),
     signing: derive('signing'),
     places: derive('places'),
+    registry: derive('registry').toString('base64url'),
     bootstrap: derive('bootstrap').toString('base64url'),
     check: createHmac('sha256', derive('check')).update('leasehold').digest(),
   };

@@ -21,8 +21,8 @@ export interface RequestOptions {
   authorization?: string;
 }
 
-/** Answers a JWT where it does not refuse; supertest knows no such type. */
-const JWTS = /^\/oauth\/status-lists\//;
+/** Answers a JWT or PEM where it does not refuse; supertest knows no such type. */
+const TEXTS = /^\/(oauth\/status-lists\/|registry\/certificate)/;
 
 function asText(response: unknown, done: (error: Error | null, body: unknown) => void): void {
   const answer = response as IncomingMessage;
@@ -70,7 +70,7 @@ export class Api {
   async request(method: 'get' | 'post' | 'put' | 'delete' | 'head', path: string, options: RequestOptions = {}): Promise<Answer> {
     const resource = /^\/(queue|auth|purge-cache)\/v1\//.test(path) ? `/api${path}` : path;
     let call = supertest(this.url)[method](resource);
-    if (JWTS.test(path)) call = call.buffer(true).parse(asText);
+    if (TEXTS.test(path)) call = call.buffer(true).parse(asText);
     const form = formOf(options);
     const authorization = options.authorization ?? this.authorizationFor(method, resource, options.authorizedScopes, form);
     if (authorization !== undefined) call = call.set('authorization', authorization);

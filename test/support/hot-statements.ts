@@ -31,6 +31,7 @@ import { resolveRun } from '../../src/service/queue/sql/resolve-run.js';
 import { retryLapsed } from '../../src/service/queue/sql/retry-lapsed.js';
 import { retryRun } from '../../src/service/queue/sql/retry-run.js';
 import { satisfyDependents } from '../../src/service/queue/sql/satisfy-dependents.js';
+import { dateRunToken } from '../../src/service/registry/sql/date-run-token.js';
 import { auditPlace, DEEP_QUEUE, DEPENDENTS, DUE, groupAt, KEY, PLACES, queueAt, TOKEN_EACH, taskAt } from './million-tasks.js';
 
 /** How a statement is executed on a million tasks. */
@@ -160,6 +161,11 @@ function ofOneTask(): Execution[] {
     {
       statement: insertTaskToken,
       parameters: ['new', running(1), 0, 'group', 'worker', KEY, 900, 3_600, null, [tokenOf(1)], 1_000, 0],
+      rows: 1,
+    },
+    {
+      statement: dateRunToken,
+      parameters: [300, 4_000_000_000, 'jti', 'service', JSON.stringify([{ name: 'a' }]), running(1), 0, 'group', 'worker'],
       rows: 1,
     },
     { statement: extendClaim, parameters: [running(1), 0, LEASE, 'client'], rows: 1 },

@@ -11,7 +11,7 @@ const STOP_WITHIN_MS = 5_000;
 
 /** Debian's `nobody`: what root starts is an ordinary user's, as it is where the tests are not run by root. */
 const NOBODY = 65_534;
-const OWNER: { uid?: number; gid?: number } = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+export const OWNER: { uid?: number; gid?: number } = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 
 /** A directory of whom the peers run as. */
 export function newPeerDirectory(): string {

@@ -56,6 +56,6 @@ const TOKENS = [
     AuthorityService,
     { provide: Authority, useExisting: AuthorityService },
   ],
-  exports: [Authenticator, Authority, KeysModule],
+  exports: [Authenticator, Authority, AuthenticateService, KeysModule],
 })
 export class AuthModule {}

@@ -29,6 +29,12 @@ export interface ClientSecret {
   accessToken: string;
 }
 
+/** Something that a stored client, or one in the configuration, is known by. */
+export interface ClientProof {
+  clientId: string;
+  proves(client: Client): boolean;
+}
+
 /** Authenticates requests in process: clients and roles from memory; only credentials of a run cost a look at that run. */
 @Injectable()
 export class AuthenticateService extends Authenticator {
@@ -71,19 +77,25 @@ export class AuthenticateService extends Authenticator {
    * AuthenticationFailed.
    */
   async authenticateSecret(pairs: readonly ClientSecret[]): Promise<Caller> {
-    await this.registry.fresh();
-    const now = Date.now();
-    const client = pairs.map((pair) => this.clientBy(pair, now)).find((found) => found !== undefined);
-    if (!client)
-      throw new ApiError('AuthenticationFailed', 'No client has this id and this access token, or it is disabled or has expired');
-    this.touch(client.clientId, now);
-    return new Caller(client.clientId, this.registry.expand([...client.scopes, ANONYMOUS]), client.expires);
+    const found = await this.authenticateClient(pairs.map(bySecret));
+    if (found) return found.caller;
+    throw new ApiError('AuthenticationFailed', 'No client has this id and this access token, or it is disabled or has expired');
   }
 
-  private clientBy({ clientId, accessToken }: ClientSecret, now: number): Client | undefined {
+  /** By the first of these that proves one; undefined: none does, or that client is disabled or has expired. */
+  async authenticateClient(proofs: readonly ClientProof[]): Promise<{ caller: Caller; client: Client } | undefined> {
+    await this.registry.fresh();
+    const now = Date.now();
+    const client = proofs.map((proof) => this.clientBy(proof, now)).find((found) => found !== undefined);
+    if (!client) return undefined;
+    this.touch(client.clientId, now);
+    return { client, caller: new Caller(client.clientId, this.registry.expand([...client.scopes, ANONYMOUS]), client.expires) };
+  }
+
+  private clientBy({ clientId, proves }: ClientProof, now: number): Client | undefined {
     const client = this.registry.client(clientId);
     const usable = client && !client.disabled && client.expires.getTime() >= now && clientId !== QUEUE_ISSUER;
-    return usable && digestsEqual(client.accessToken, accessToken) ? client : undefined;
+    return usable && proves(client) ? client : undefined;
   }
 
   accountOf(request: SignedRequest): string {
@@ -164,6 +176,10 @@ export class AuthenticateService extends Authenticator {
     client.lastUsed = new Date(now);
     this.sql.query(touchClient, [clientId]).catch(() => undefined);
   }
+}
+
+export function bySecret({ clientId, accessToken }: ClientSecret): ClientProof {
+  return { clientId, proves: (client) => digestsEqual(client.accessToken, accessToken) };
 }
 
 function groundsOf({ scopes, temporary, authorizedScopes, signedUrl }: Identity): Grounds {

@@ -6,7 +6,7 @@ import { ApiError } from './api-error.js';
 import { AuthenticationError } from './authentication-error.js';
 import type { ApiRequest } from './caller.guard.js';
 import { challengesOf, scopeChallenge } from './challenges.js';
-import { takesForm } from './form.js';
+import { takesBasic, takesForm } from './form.js';
 import { inOAuthWords, OAuthError, refusalOf } from './oauth-error.js';
 import { operationOf } from './operation.decorator.js';
 import { Refusals } from './refusals.js';
@@ -42,7 +42,7 @@ export class ApiErrorFilter implements ExceptionFilter {
 
 /** Answers with the wire's error body. */
 export function sendError(error: ApiError, request: ApiRequest, reply: FastifyReply): void {
-  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', challengesOf(error, takesForm(request)));
+  if (error.code === 'AuthenticationFailed') reply.header('www-authenticate', challengesOf(error, takesBasic(request)));
   if (error.code === 'InsufficientScopes' && request.caller?.run?.byToken !== undefined)
     reply.header('www-authenticate', scopeChallenge(error, request.headers.authorization));
   if (error.code === 'ServiceUnavailable') reply.header('retry-after', String(retryAfter()));

@@ -93,7 +93,7 @@ export function admit(request: ApiRequest, caller: Caller): void {
 }
 
 /** Throws AuthenticationFailed unless the body is the one that was signed, if one was. */
-function assertPayload(
+export function assertPayload(
   { headers, rawBody = Buffer.alloc(0) }: ApiRequest,
   { caller, hash }: { caller: Caller; hash?: string | undefined },
 ): void {

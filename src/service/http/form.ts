@@ -14,6 +14,11 @@ export function takesForm(request: FastifyRequest): boolean {
   return (request.routeOptions?.config as { form?: boolean } | undefined)?.form === true;
 }
 
+/** Whether the operation also takes a name and a password, as those of OAuth do: what it answers may hold tokens. */
+export function takesBasic(request: FastifyRequest): boolean {
+  return takesForm(request) || (request.routeOptions?.config as { basic?: boolean } | undefined)?.basic === true;
+}
+
 /** The body of such an operation by its content type; undefined where it is none. Throws ApiError. */
 export function parseFormBody(type: string | undefined, bytes: Buffer): Record<string, string> | undefined {
   if (type === 'application/json')

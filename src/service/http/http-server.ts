@@ -9,7 +9,7 @@ import { ApiError } from './api-error.js';
 import { BODY_LIMIT } from './bodies.js';
 import type { ApiRequest } from './caller.guard.js';
 import { boundConnections, boundRequests, hangUpAtStop } from './connections.js';
-import { parseFormBody, takesForm } from './form.js';
+import { parseFormBody, takesBasic, takesForm } from './form.js';
 import { parseJson } from './json.js';
 import { operationOf } from './operation.decorator.js';
 import { stringifyAnswer } from './raw-json.js';
@@ -129,7 +129,7 @@ const API_PATH = /^\/api\/[a-z-]+\/v1\//;
 
 function addHeaders(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (takesForm(request)) reply.headers(FORM_HEADERS);
+    if (takesBasic(request)) reply.headers(FORM_HEADERS);
     if (!API_PATH.test(request.url)) return done();
     setHeaders(request, reply);
     if (request.method === 'OPTIONS') reply.code(200).send('');

@@ -34,7 +34,7 @@ export function createOpenApiDocument(app: INestApplication): OpenAPIObject {
     .addSecurity('basic', {
       type: 'http',
       scheme: 'basic',
-      description: 'A client id and its access token, to ask about tokens and to revoke them',
+      description: 'A client id and its access token: to ask about tokens and to revoke them, and for tokens of registries',
     })
     .addSecurityRequirements('hawk')
     .addSecurityRequirements('token')

@@ -4,7 +4,7 @@ import { ApiConsumes, ApiExtension, ApiExtraModels, ApiOperation, ApiResponse, A
 import type { FastifyRequest } from 'fastify';
 import { type AnswerHeaders, always, sometimes } from './answer-headers.js';
 import { ERRORS, type ErrorCode } from './api-error.js';
-import { CHALLENGES, FORM_CHALLENGES } from './challenges.js';
+import { BASIC_CHALLENGES, CHALLENGES } from './challenges.js';
 import { ErrorResponse } from './error-response.dto.js';
 import { FORM_TYPE } from './form.js';
 import { OAuthErrorResponse } from './oauth-error.js';
@@ -26,6 +26,8 @@ export interface OperationOptions {
   unsigned?: boolean;
   /** The body is a form, and refusals are also told in the words of OAuth. */
   form?: boolean;
+  /** Callers may also send a name and a password, and what is answered may hold tokens. So it is with a form. */
+  basic?: boolean;
   /** The handler reads the body itself, as it comes, or sends one of any length. */
   streamed?: boolean;
   /** Refusals beyond those that every operation may answer. */
@@ -36,7 +38,7 @@ export interface OperationOptions {
 
 const challenge = (all: readonly string[]) => ({ 'www-authenticate': always(all.map((one) => `\`${one}\``).join(', ')) });
 const CHALLENGE = challenge(CHALLENGES); // RFC 9110, 11.6.1: a 401 must say how to authenticate
-const FORM_CHALLENGE = challenge(FORM_CHALLENGES);
+const BASIC_CHALLENGE = challenge(BASIC_CHALLENGES);
 const SCOPE_CHALLENGE = {
   'www-authenticate': sometimes('To who came with a token: `error="insufficient_scope"`, and with which `scope` it would do'),
 };
@@ -57,18 +59,23 @@ export function Operation(options: OperationOptions): MethodDecorator {
     unsigned = false,
     streamed = false,
     form = false,
+    basic = false,
     oneOf,
     errors = [],
   } = options;
   return applyDecorators(
     (target, key, descriptor) =>
-      RouteConfig({ operation: String(key), ...(streamed ? { streamed } : {}), ...(form ? { form } : {}) })(target, key, descriptor),
+      RouteConfig({ operation: String(key), ...(streamed ? { streamed } : {}), ...(form ? { form } : {}), ...(basic ? { basic } : {}) })(
+        target,
+        key,
+        descriptor,
+      ),
     HttpCode(status),
     ApiOperation({ summary, description, deprecated: stability === 'deprecated' }),
     ApiExtension('x-stability', stability),
     ...(oneOf ? [ApiExtraModels(...oneOf)] : []),
     ApiResponse({ status, description: 'Success', ...answerOf(options), ...headersOf(status, options) }),
-    ...(unsigned && !form ? [ApiSecurity({})] : []),
+    ...(unsigned && !form && !basic ? [ApiSecurity({})] : []),
     ...(form ? [ApiConsumes(FORM_TYPE)] : []),
     ...refusals([...EVERYWHERE, ...(unsigned ? [] : SIGNED), ...(form ? OF_FORMS : []), ...errors], options),
   );
@@ -87,9 +94,9 @@ function refusals(codes: readonly ErrorCode[], options: OperationOptions): Metho
   });
 }
 
-function headersOf(status: number, { headers = {}, form, unsigned }: OperationOptions): { headers?: AnswerHeaders } {
+function headersOf(status: number, { headers = {}, form, basic, unsigned }: OperationOptions): { headers?: AnswerHeaders } {
   const known = {
-    ...(status === 401 ? (form ? FORM_CHALLENGE : CHALLENGE) : {}),
+    ...(status === 401 ? (form || basic ? BASIC_CHALLENGE : CHALLENGE) : {}),
     ...(status === 403 && !unsigned ? SCOPE_CHALLENGE : {}),
     ...(status === 503 ? RETRY : {}),
     ...headers[status],

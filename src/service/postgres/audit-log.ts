@@ -30,6 +30,7 @@ export const AUDIT_KINDS = [
   'key-compromised',
   'scopes-reduced',
   'signature-policy-set',
+  'registry-token-issued',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 

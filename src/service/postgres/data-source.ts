@@ -20,6 +20,7 @@ import { Lineage1764000000018 } from '../../../migrations/1764000000018-lineage.
 import { LostAuthority1764000000020 } from '../../../migrations/1764000000020-lost-authority.js';
 import { Signatures1764000000021 } from '../../../migrations/1764000000021-signatures.js';
 import { SignaturePolicies1764000000022 } from '../../../migrations/1764000000022-signature-policies.js';
+import { RegistryAuthority1764000000023 } from '../../../migrations/1764000000023-registry-authority.js';
 import { ConfigError } from '../config.js';
 import { hotPoolSize } from './hot-sql.js';
 import { SERVING, session, type Timeouts } from './session.js';
@@ -66,6 +67,7 @@ export function createDataSource(url: string, poolSize: number = LARGEST_POOL, t
       LostAuthority1764000000020,
       Signatures1764000000021,
       SignaturePolicies1764000000022,
+      RegistryAuthority1764000000023,
     ],
     migrationsTableName: 'migration',
     extra: session(timeouts),

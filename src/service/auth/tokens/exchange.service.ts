@@ -5,6 +5,7 @@ import { isWorkerIdentity, type RunHolder, runRole, runStanding, whyRunIsOver } 
 import type { TaskTokenType } from '../../../credentials/task-claims.js';
 import { splitScopes } from '../../../credentials/task-token.js';
 import { unheldScopes } from '../../../scopes/scope-set.js';
+import { Config } from '../../config.js';
 import type { Signer } from '../../http/authentication-error.js';
 import { type ApiRequest, admit, assertSignedForm, signedRequest } from '../../http/caller.guard.js';
 import { Caller } from '../../http/caller.js';
@@ -51,10 +52,12 @@ export class ExchangeService {
     private readonly looks: RunLooks,
     private readonly proofs: Proofs,
     private readonly issuer: IssueTokenService,
+    private readonly config: Config,
   ) {}
 
   async exchange(form: ExchangeRequest, request: ApiRequest): Promise<TokenResponse> {
     const type = typeOf(form);
+    assertNoRegistry(form.audience, this.config);
     const grantor = form.subject_token === undefined ? await this.byHeader(form, request) : await this.byToken(form, request);
     const scopes = scopesOf(form, type, grantor);
     const audienceScope = assertAudience(form.audience, grantor);
@@ -158,6 +161,12 @@ function scopesOf({ scope }: ExchangeRequest, type: TaskTokenType, { scopes, run
     'invalid_scope',
     `What asks does not hold these scopes: ${unheld.slice(0, SHOWN).join(' ')}${unheld.length > SHOWN ? ' …' : ''}`,
   );
+}
+
+/** A token of ours whose audience registries have would be one to them that may do nothing; but it is none, and nobody shall have to know that. */
+function assertNoRegistry(audience: string, { registryService }: Config): void {
+  if (audience !== registryService) return;
+  throw new OAuthError('invalid_target', `${audience} is the service of our registries; ask for their tokens at /registry/token`);
 }
 
 function askedScopes(scope: string | undefined): string[] {

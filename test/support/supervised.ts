@@ -37,6 +37,7 @@ const USUAL: Omit<Step, 'name'> = {
   results: [],
   workspace: 'rw',
   network: 'none',
+  proxyUrl: false,
   secrets: [],
 };
 
@@ -60,7 +61,7 @@ export function jobOf(steps: readonly Step[], { limits, slow: _, ...over }: JobP
   mkdirSync(workspace);
   if (unprivileged.uid !== undefined) chownSync(workspace, unprivileged.uid, unprivileged.gid!);
   return {
-    payload: { version: 1, steps, artifacts: [], maxRunTime: 60, env: {}, features: { private: false } },
+    payload: { version: 1, steps, artifacts: [], maxRunTime: 60, env: {}, features: { private: false, credentials: false } },
     env: { TASK_ID: 'fN1SbArXTPSVFNUvaOlinQ', RUN_ID: '0' },
     secrets: {},
     isolation: 'bubblewrap',

@@ -28,13 +28,13 @@ it('fills in all defaults', () => {
     steps: [
       {
         ...{ name: 'a', command: ['true'], env: {}, onError: 'stopAndFail', when: { status: 'success', all: [] } },
-        ...{ results: [], workspace: 'rw', network: 'none', secrets: [] },
+        ...{ results: [], workspace: 'rw', network: 'none', proxyUrl: false, secrets: [] },
       },
     ],
     artifacts: [],
     maxRunTime: 60,
     env: {},
-    features: { private: false },
+    features: { private: false, credentials: false },
   } satisfies Payload);
   expect(
     parse(stepWith({ when: { status: 'always' }, results: ['x', { name: 'y' }, { name: 'z', type: 'binary' }] })).steps[0],
@@ -348,4 +348,12 @@ describe('the schema', () => {
   it('is what docs/payload.schema.json has', () => {
     expect(JSON.parse(readFileSync('docs/payload.schema.json', 'utf8'))).toEqual(JSON.parse(JSON.stringify(PAYLOAD_SCHEMA)));
   });
+});
+
+it('a port of the proxy takes the proxy', () => {
+  expect(parse(stepWith({ network: 'proxy', proxyUrl: true })).steps[0]).toMatchObject({ proxyUrl: true });
+  for (const network of ['none', 'host']) {
+    const payload = stepWith({ network, proxyUrl: true });
+    expect(() => parse(payload)).toThrow(`payload.steps[0].proxyUrl needs the network proxy, and not ${network}; leave one out`);
+  }
 });

@@ -111,6 +111,7 @@ const DEFS = {
       },
       workspace: { enum: WORKSPACES, default: 'rw', description: 'How it sees /workspace.' },
       network: { enum: NETWORKS, default: 'none', description: "What it can reach: nothing, the task's own API by a socket, all." },
+      proxyUrl: { type: 'boolean', default: false, description: 'With network proxy: it is at http://taskcluster, too.' },
       secrets: { type: 'array', maxItems: 50, items: { $ref: '#/$defs/secret' }, default: [], description: 'Secrets of the worker.' },
     },
   },
@@ -159,6 +160,11 @@ export const PAYLOAD_SCHEMA = {
       properties: {
         isolation: { const: 'required', description: 'Not run where steps are not isolated.' },
         private: { type: 'boolean', default: false, description: "The worker's log, record and receipt are under private/, not public/." },
+        credentials: {
+          type: 'boolean',
+          default: false,
+          description: 'Steps may ask the proxy for the credentials of the run. The task needs proxy:credentials.',
+        },
       },
       default: {},
       description: 'How the task as a whole is run.',

@@ -16,6 +16,8 @@ export interface Features {
   isolation?: 'required';
   /** What the worker itself leaves of the run (log, record, receipt) is under `private/`, not `public/`. */
   private: boolean;
+  /** Steps may ask the proxy for the credentials of the run. */
+  credentials: boolean;
 }
 
 export const ON_ERROR = ['stopAndFail', 'continue', 'continueAndFail', 'stopAndSucceed'] as const;
@@ -37,6 +39,8 @@ export interface Step {
   results: readonly WantedResult[];
   workspace: (typeof WORKSPACES)[number];
   network: Network;
+  /** The proxy is at http://taskcluster, too. */
+  proxyUrl: boolean;
   secrets: readonly WantedSecret[];
 }
 

@@ -11,6 +11,7 @@ const stepOf = (over: Partial<Step>): Step => ({
   results: [],
   workspace: 'rw',
   network: 'none',
+  proxyUrl: false,
   secrets: [],
   ...over,
 });

@@ -14,6 +14,7 @@ const stepOf = ({ onError, status }: Pick<Told, 'onError' | 'status'>, index = 0
   results: [],
   workspace: 'rw',
   network: 'none',
+  proxyUrl: false,
   secrets: [],
 });
 

@@ -50,17 +50,20 @@ const buildDefinition = object({
     },
     { payloadVersion: count },
   ),
-  internalParameters: object({
-    isolation: { enum: ['bubblewrap', 'none'] },
-    signature: object(
-      { verdict: { enum: ['verified', 'failed', 'unchecked'] } },
-      optionalText('code', 'kid', 'thumbprint', 'payloadDigest'),
-    ),
-    scopes: object({ asked: texts }, { lent: texts, used: texts }),
-    outcome: { enum: ['succeeded', 'failed', 'stopped', 'broken'] },
-    steps: list(step),
-    results: { type: 'object', additionalProperties: object({ step: text, value: { type: ['string', 'array', 'object'] } }) },
-  }),
+  internalParameters: object(
+    {
+      isolation: { enum: ['bubblewrap', 'none'] },
+      signature: object(
+        { verdict: { enum: ['verified', 'failed', 'unchecked'] } },
+        optionalText('code', 'kid', 'thumbprint', 'payloadDigest'),
+      ),
+      scopes: object({ asked: texts }, { lent: texts, used: texts }),
+      outcome: { enum: ['succeeded', 'failed', 'stopped', 'broken'] },
+      steps: list(step),
+      results: { type: 'object', additionalProperties: object({ step: text, value: { type: ['string', 'array', 'object'] } }) },
+    },
+    { credentialsLent: { const: true } },
+  ),
   resolvedDependencies: list(object({ uri: text, digest }), { minItems: 1, maxItems: 1 }),
 });
 

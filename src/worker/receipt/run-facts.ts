@@ -30,6 +30,8 @@ export interface RunFacts {
   /** `dropped`: bytes that steps printed and that are not in it. */
   log: LeftBytes & { dropped: number };
   scopes: RunScopes;
+  /** A step was told the credentials of the run. */
+  credentialsLent?: true;
 }
 
 export interface RunScopes {

@@ -41,6 +41,7 @@ export interface Statement {
         isolation: RunFacts['isolation'];
         signature: RunFacts['verdict'];
         scopes: RunFacts['scopes'];
+        credentialsLent?: true;
         outcome: RunFacts['outcome']['outcome'];
         steps: readonly StepStatement[];
         results: RunFacts['outcome']['results'];
@@ -67,14 +68,17 @@ export function statementOf(facts: RunFacts): Statement {
 }
 
 function buildDefinition({ taskId, runId, taskQueueId, definition, ...facts }: RunFacts) {
-  const { isolation, verdict, scopes } = facts;
+  const { isolation, verdict, scopes, credentialsLent } = facts;
   const { outcome, steps, results } = facts.outcome;
   const digest = definitionDigest(definition);
   const payloadVersion = payloadVersionOf(definition);
   return {
     buildType: BUILD_TYPE,
     externalParameters: { taskId, runId, taskQueueId, definition: digest, ...(payloadVersion !== undefined && { payloadVersion }) },
-    internalParameters: { isolation, signature: verdict, scopes, outcome, steps: steps.map(stepStatement), results },
+    internalParameters: {
+      ...{ isolation, signature: verdict, scopes, ...(credentialsLent && { credentialsLent }) },
+      ...{ outcome, steps: steps.map(stepStatement), results },
+    },
     resolvedDependencies: [{ uri: taskUri(taskId), digest }],
   } as const;
 }

@@ -17,6 +17,8 @@ export interface StepRun {
   env: Readonly<Record<string, string>>;
   workspace: Step['workspace'];
   network: Step['network'];
+  /** By which the step calls the proxy over TCP, beside `taskcluster`: `host` or `host:port`. Absent: it has the socket alone. */
+  proxyNames?: readonly string[];
   /** Contents by the name of a file under `creds`. Never on a disk. */
   secretFiles: Readonly<Record<string, string>>;
   places: Places;

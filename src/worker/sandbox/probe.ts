@@ -49,7 +49,7 @@ async function tryIn(directory: string, settings: SandboxSettings): Promise<void
 /** Undefined if the sandbox came up and its program ended well. */
 async function problemOf(step: StepRun): Promise<string | undefined> {
   try {
-    const sandbox = spawnSandbox(step, readRootfs(step.settings.rootfs), inOwnNamespaces([]));
+    const sandbox = spawnSandbox(step, readRootfs(step.settings.rootfs), { through: inOwnNamespaces([]) });
     return await outcomeOf(sandbox);
   } catch (error) {
     return (error as Error).message;

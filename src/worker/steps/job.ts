@@ -15,9 +15,20 @@ export interface Job {
   sandbox: SandboxSettings;
   /** An empty directory of this task alone, with `workspace/` in it, which only the worker's user can enter. */
   taskDir: string;
-  proxySocket?: string;
+  /** Absent: no step uses it. */
+  proxy?: JobProxy;
   /** Milliseconds between SIGTERM and SIGKILL. */
   grace: number;
+}
+
+/** How steps reach the proxy of their run. */
+export interface JobProxy {
+  /** A unix socket. */
+  socketPath: string;
+  /** Registries that it leads to, as steps call them: `host` or `host:port`. */
+  names: readonly string[];
+  /** It leads elsewhere, too: programs are told to ask it for all that has no other name. */
+  outgoing: boolean;
 }
 
 /** Stops the steps; those with `when.status` always still run, in the time that `cleanUp` gives them (milliseconds, 0 for none). */

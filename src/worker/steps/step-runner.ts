@@ -86,6 +86,7 @@ export class StepRunner {
       env: { ...stepEnvironment(step, env, job, view), ...(this.#isolation.name === 'none' && directory.marker) },
       workspace: step.workspace,
       network: step.network,
+      ...(step.proxyUrl && job.proxy && { proxyNames: job.proxy.names }),
       secretFiles: secretsBy('file', step, job),
       places: directory.places(index),
       settings: job.sandbox,

@@ -45,14 +45,14 @@ export class TaskDirectory {
 
   places(index: number): Places {
     const { tools, downward, steps, scripts, run } = this.control;
-    const { proxySocket } = this.#job;
+    const proxySocket = this.#job.proxy?.socketPath;
     const workspace = this.#at('workspace');
     return { tools, downward, steps, scripts, run, results: this.results(index), workspace, ...(proxySocket && { proxySocket }) };
   }
 
   /** What a step finds here, if it sees the same paths as we do. */
   view(index: number): StepView {
-    const { proxySocket } = this.#job;
+    const proxySocket = this.#job.proxy?.socketPath;
     const [control, workspace, home] = [this.control.directory, this.#at('workspace'), this.#at('home')];
     return { control, workspace, home, results: this.results(index), ...(proxySocket && { proxySocket }) };
   }

@@ -24,8 +24,9 @@ export function payloadProblems({ steps, artifacts, env }: Payload): PayloadProb
   ];
 }
 
-function stepProblems({ env, results, secrets }: Step, path: string): PayloadProblem[] {
+function stepProblems({ env, results, secrets, network, proxyUrl }: Step, path: string): PayloadProblem[] {
   return [
+    ...(proxyUrl && network !== 'proxy' ? [`${path}.proxyUrl needs the network proxy, and not ${network}; leave one out`] : []),
     ...envProblems(`${path}.env`, env),
     ...secrets.flatMap((secret, index) =>
       envProblems(`${path}.secrets[${index}].env`, secret.env === undefined ? {} : { [secret.env]: '' }),

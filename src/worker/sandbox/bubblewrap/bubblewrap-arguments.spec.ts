@@ -39,7 +39,7 @@ const STEP: StepRun = {
   output: 1,
 };
 
-const optionsOf = (step: Partial<StepRun>) => bubblewrapArguments({ ...STEP, ...step }, ROOT, 7).options.join(' ');
+const optionsOf = (step: Partial<StepRun>) => bubblewrapArguments({ ...STEP, ...step }, ROOT, { firstDescriptor: 7 }).options.join(' ');
 
 const steps = fc.record({
   workspace: fc.constantFrom('rw' as const, 'ro' as const, 'none' as const),
@@ -76,7 +76,7 @@ it('(4, 71) binds nothing that can be written to but results and workspace, and 
 it('(58) has each content at the descriptor that it names, secrets last, and no secret in its words', () => {
   fc.assert(
     fc.property(steps, (step) => {
-      const { options, files, secrets } = bubblewrapArguments({ ...STEP, ...step }, ROOT, 7);
+      const { options, files, secrets } = bubblewrapArguments({ ...STEP, ...step }, ROOT, { firstDescriptor: 7 });
       const named = options.flatMap((option, at) => (['--file', '--ro-bind-data'].includes(option) ? [Number(options[at + 1])] : []));
       expect(named).toEqual([...files, ...secrets].map((_, index) => 7 + index));
       expect(secrets).toEqual(Object.values(step.secretFiles));

@@ -1,4 +1,5 @@
 import type { StepRun } from '../isolation.js';
+import { etcFiles, fileOptions, homeFiles, OWN_ETC } from './own-files.js';
 import type { RootEntry } from './rootfs.js';
 
 /** What bwrap is told, and what it is to read from descriptors that follow one another. */
@@ -10,14 +11,12 @@ export interface BubblewrapArguments {
   secrets: string[];
 }
 
-/** What a step is told of the system it runs on, where that is not a root of its own. */
-const ETC: readonly [name: string, content: string][] = [
-  ['passwd', 'root:x:0:0:root:/:/bin/sh\nstep:x:1000:1000:step:/tekton/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'],
-  ['group', 'root:x:0:\nstep:x:1000:\nnogroup:x:65534:\n'],
-  ['hosts', '127.0.0.1 localhost step\n::1 localhost\n'],
-  ['hostname', 'step\n'],
-  ['nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files dns\n'],
-];
+interface Where {
+  /** Where it finds the first of the contents. */
+  firstDescriptor: number;
+  /** It is started in the network namespace that the step is to have. */
+  isInNamespace?: boolean;
+}
 
 /** All of it is named: `--unshare-all` would do without a user namespace where there is none. */
 const ALONE = [
@@ -28,32 +27,39 @@ const ALONE = [
 
 /**
  * The options of bwrap for a step, in the order in which it does what they say. What lies below another thing comes after it; what is
- * written once is made read-only last. `firstDescriptor` is where it finds the first of the contents.
+ * written once is made read-only last.
  */
-export function bubblewrapArguments(step: StepRun, root: readonly RootEntry[], firstDescriptor: number): BubblewrapArguments {
-  const contents = step.settings.rootfs === '/' ? ETC : [];
-  const nothing = String(firstDescriptor + contents.length);
+export function bubblewrapArguments(
+  step: StepRun,
+  root: readonly RootEntry[],
+  { firstDescriptor, isInNamespace }: Where,
+): BubblewrapArguments {
+  const [etc, home] = [etcFiles(step, root), homeFiles(step)];
+  const afterEtc = firstDescriptor + etc.length;
+  const nothing = afterEtc + home.length;
   const secrets = Object.entries(step.secretFiles);
   const options = [
     ...ALONE,
-    ...(step.network === 'host' ? [] : ['--unshare-net']),
+    ...(step.network === 'host' || isInNamespace ? [] : ['--unshare-net']),
     ...rootOptions(step, root),
-    ...contents.flatMap(([name], index) => ['--perms', '0444', '--file', String(firstDescriptor + index), `/etc/${name}`]),
-    ...['--proc', '/proc', '--ro-bind-data', nothing, '/proc/cmdline'], // it tells how the host was started
+    ...fileOptions(etc, firstDescriptor),
+    ...['--proc', '/proc', '--ro-bind-data', String(nothing), '/proc/cmdline'], // it tells how the host was started
     ...systemOptions(step),
     ...tektonOptions(step),
-    ...secrets.flatMap(([name], index) => secretOptions(name, firstDescriptor + contents.length + 1 + index)),
+    ...fileOptions(home, afterEtc),
+    ...secrets.flatMap(([name], index) => secretOptions(name, nothing + 1 + index)),
     ...workspaceOptions(step),
     ...['--remount-ro', '/tekton', '--remount-ro', '/dev', '--remount-ro', '/'],
     ...['--chdir', step.workspace === 'none' ? '/tekton/home' : '/workspace'],
   ];
   // they are parted by NUL, so that one with a NUL in it would be two
   if (options.some((option) => option.includes('\0'))) throw new TypeError('A path of the sandbox has a NUL in it');
-  return { options, files: [...contents.map(([, text]) => text), ''], secrets: secrets.map(([, secret]) => secret) };
+  return { options, files: [...[...etc, ...home].map(({ content }) => content), ''], secrets: secrets.map(([, secret]) => secret) };
 }
 
 function rootOptions({ network }: StepRun, root: readonly RootEntry[]): string[] {
   return root.flatMap((entry) => {
+    if ('hosts' in entry) return [];
     if ('link' in entry) return ['--symlink', entry.link, entry.at];
     return entry.onlyWithNetwork && network !== 'host' ? [] : ['--ro-bind', entry.from, entry.at];
   });
@@ -69,7 +75,6 @@ function systemOptions({ settings: { limits, readable } }: StepRun): string[] {
 
 /** With all that is below them; and places of which the sandbox has its own, where something may be added. */
 const OWN = /^\/((proc|dev|sys|tekton|workspace)(\/|$)|(tmp|etc)$)/;
-const OWN_FILES = ETC.map(([name]) => `/etc/${name}`);
 
 /** What would be put over the sandbox's own places would undo them: a step would see the host's /tmp, say. */
 function readableOptions(named: string): string[] {
@@ -77,7 +82,7 @@ function readableOptions(named: string): string[] {
   const refuse = (why: string) => new TypeError(`${JSON.stringify(named)} cannot be shown to steps: ${why}`);
   if (!directory.startsWith('/') || /\/\.{0,2}(\/|$)/.test(directory))
     throw refuse('name a directory other than / by its full path, without //, . or ..');
-  if (OWN.test(directory) || OWN_FILES.includes(directory))
+  if (OWN.test(directory) || OWN_ETC.includes(directory))
     throw refuse('it is one that each sandbox has of its own; take it out of sandbox.readable');
   return ['--ro-bind', directory, directory];
 }

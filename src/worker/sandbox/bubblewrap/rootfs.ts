@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 
-/** What a step finds at a place: a link, or read-only what the host has elsewhere. */
-export type RootEntry = { at: string; link: string } | { at: string; from: string; onlyWithNetwork?: true };
+/** What a step finds at a place: a link, or read-only what the host has elsewhere. `hosts`: a file that another can be put over. */
+export type RootEntry = { at: string; link: string } | { at: string; from: string; onlyWithNetwork?: true } | { at: string; hosts: true };
 
 /** What each sandbox has of its own. */
 const OURS = ['proc', 'dev', 'sys', 'tmp', 'tekton', 'workspace'];
@@ -23,7 +23,8 @@ const RESOLVER = '/etc/resolv.conf';
 export function readRootfs(rootfs: string): RootEntry[] {
   if (rootfs === '/') return [...[...PROGRAMS, ...SETTINGS].flatMap((at) => entryOf(at, at)), ...resolver(RESOLVER)];
   const names = readdirSync(rootfs).filter((name) => !OURS.includes(name));
-  return [...names.flatMap((name) => entryOf(`/${name}`, path.join(rootfs, name))), ...resolver(path.join(rootfs, RESOLVER))];
+  const entries = names.flatMap((name) => entryOf(`/${name}`, path.join(rootfs, name)));
+  return [...entries, ...resolver(path.join(rootfs, RESOLVER)), ...hosts(path.join(rootfs, '/etc/hosts'))];
 }
 
 function entryOf(at: string, from: string): RootEntry[] {
@@ -32,6 +33,9 @@ function entryOf(at: string, from: string): RootEntry[] {
   if (stats.isSymbolicLink()) return [{ at, link: readlinkSync(from) }];
   return stats.isDirectory() || stats.isFile() ? [{ at, from }] : [];
 }
+
+const hosts = (file: string): RootEntry[] =>
+  lstatSync(file, { throwIfNoEntry: false })?.isFile() ? [{ at: '/etc/hosts', hosts: true }] : [];
 
 /** The host's, for steps that have its network. In another root it needs a file to be put over. */
 function resolver(over: string): RootEntry[] {

@@ -18,21 +18,34 @@ export interface SandboxProcess {
   started: Readable;
 }
 
+interface How {
+  /** Words of a program that starts it. */
+  through?: readonly string[];
+  /** A file that is the network namespace which the step is to have. Absent: it has one of its own, with nothing in it, or the worker's. */
+  namespace?: string;
+}
+
 /**
  * Starts bwrap for a step. It reads its options from a file, since anybody on the host can read the words of a process; and it gets the
- * step's environment as its own, since `--clearenv` would leave ours in /proc/1/environ. `through` are words of a program that starts it.
- * Throws what spawn throws, and TypeError for a step that cannot be told.
+ * step's environment as its own, since `--clearenv` would leave ours in /proc/1/environ. Throws what spawn throws, and TypeError for a step that cannot be told.
  */
-export function spawnSandbox(step: StepRun, root: readonly RootEntry[], through: readonly string[] = []): SandboxProcess {
-  const { options, files, secrets } = bubblewrapArguments(step, root, DATA);
+export function spawnSandbox(step: StepRun, root: readonly RootEntry[], { through = [], namespace }: How = {}): SandboxProcess {
+  const { options, files, secrets } = bubblewrapArguments(step, root, { firstDescriptor: DATA, isInNamespace: namespace !== undefined });
+  const entering = namespace === undefined ? [] : inNamespace(step, namespace);
   const open = [anonymousFile(`${options.join('\0')}\0`)];
   try {
     for (const content of [seccompFilter(process.arch), ...files]) open.push(sharedFile(content));
-    return spawned(step, through, open, secrets);
+    return spawned(step, [...through, ...entering], open, secrets);
   } finally {
     open.forEach(closeSync);
   }
 }
+
+/**
+ * By the static busybox, and not by a program that is looked for: what starts bwrap has the step's environment, too. Where that says to look
+ * for programs a former step may have put one, and it would be run out here.
+ */
+const inNamespace = ({ settings: { busybox } }: StepRun, namespace: string) => [busybox, 'nsenter', `-n${namespace}`, '--'];
 
 function spawned(step: StepRun, through: readonly string[], files: readonly number[], secrets: readonly string[]): SandboxProcess {
   const descriptors = ['--json-status-fd', STATUS, '--args', ARGUMENTS, '--seccomp', FILTER].map(String);

@@ -13,10 +13,12 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import taskcluster from 'taskcluster-client';
 import type { Credentials } from '../src/credentials/ext.js';
 import { ApiRoute, type ApiRouteOptions } from '../src/worker/proxy/api-route.js';
 import { type CredentialProxy, type CredentialProxyOptions, openCredentialProxy } from '../src/worker/proxy/credential-proxy.js';
 import { stepScopes } from '../src/worker/runs/run-proxy.js';
+import { forward } from '../src/worker/sandbox/port/forward.js';
 import { eventually } from './support/service-process.js';
 import { ok, Tasks, WORKER } from './support/tasks.js';
 import { startTestService, type TestService } from './support/test-service.js';
@@ -229,6 +231,58 @@ describe('a step, through the proxy', () => {
     for (const { text, headers } of told)
       expect(`${text}${JSON.stringify(headers)}`).not.toMatch(/hawk id=|mac=|www-authenticate|accessToken/i);
     expect(await tasks.state(run.taskId)).toBe('running');
+  });
+
+  it('60: has no way to ask for the credentials, unless its task may have them; and none to set them', async () => {
+    const [run, other] = [await running(), await running()];
+    for (const method of ['PUT', 'POST', 'DELETE', 'HEAD'])
+      expect((await call(run, '/credentials', { method, ...(method === 'PUT' && { json: other.held }) })).status).toBe(405);
+    const { status, body } = await call(run, '/credentials');
+    expect([status, body.code]).toEqual([404, 'ResourceNotFound']);
+    for (const target of ['/credentials/', '/credentials?x', '/api/credentials', '/Credentials'])
+      expect((await call(run, target)).status).toBe(400);
+    expect((await call(run, '/auth/v1/scopes/current')).body.scopes).toContain(`queue:create-artifact:${run.taskId}/0`);
+  });
+
+  it('is told the credentials where its task may have them: those of now, kept by nobody on the way', async () => {
+    let times = 0;
+    const run = await running([], { onTold: () => times++ });
+    const told = await call(run, '/credentials');
+    expect([told.status, told.body, told.headers['cache-control'], times]).toEqual([200, run.held, 'no-store', 1]);
+    expect((await call(run, '/credentials', { method: 'PUT', json: run.held })).status).toBe(405);
+    const next = await ok(test.root.as(run.held).post(`/queue/v1/task/${run.taskId}/runs/0/reclaim`));
+    run.hold(next.credentials);
+    expect((await call(run, '/credentials')).body).toEqual(next.credentials);
+    expect(JSON.stringify(run.logged)).not.toContain(run.held.accessToken);
+  });
+
+  it('tells of each call what taskcluster-proxy tells, which is no secret', async () => {
+    const scopes = ['auth:current-scopes', 'a:{b},c'];
+    const run = await running(scopes, { scopes });
+    const { headers } = await call(run, '/queue/v1/ping?a=b');
+    expect(headers).toMatchObject({
+      'x-taskcluster-endpoint': `${test.root.url}/api/queue/v1/ping?a=b`,
+      'x-taskcluster-proxy-temp-clientid': run.held.clientId,
+      'x-taskcluster-authorized-scopes': JSON.stringify(scopes),
+    });
+  });
+
+  it('uses the npm client as it comes, without credentials, at the proxy’s own URL', async () => {
+    const run = await running(['queue:status:*', 'queue:list-artifacts:*']);
+    const forwarding = { addresses: [{ host: '127.0.0.1', port: 0 }], socketPath: run.socketPath, connections: 8 };
+    const [server] = await forward(forwarding);
+    cleanUps.push(() => server!.close());
+    const rootUrl = `http://127.0.0.1:${(server!.address() as AddressInfo).port}`;
+    const [queue, auth] = [new taskcluster.Queue({ rootUrl }), new taskcluster.Auth({ rootUrl })];
+    expect(await queue.ping()).toMatchObject({ alive: true });
+    expect((await queue.status(run.taskId)).status.state).toBe('running');
+    expect((await auth.currentScopes()).scopes).toContain(`queue:create-artifact:${run.taskId}/0`);
+    await queue.createArtifact(run.taskId, '0', 'public/by-client', reference());
+    expect((await queue.listArtifacts(run.taskId, '0')).artifacts).toMatchObject([{ name: 'public/by-client' }]);
+    await expect(queue.reportCompleted(run.taskId, '0')).rejects.toMatchObject({ statusCode: 403 });
+    await expect(queue.cancelTask(await tasks.create())).rejects.toMatchObject({ statusCode: 403 });
+    const signing = new taskcluster.Queue({ rootUrl, credentials: { clientId: 'nobody', accessToken: 'forged' } });
+    expect((await signing.status(run.taskId)).status.state).toBe('running');
   });
 
   it.each([
@@ -457,7 +511,8 @@ describe('requests that two programs may read in two ways', () => {
       headers: { 'x-original-url': '/oauth', accept: 'a/b', te: 'trailers' },
     });
     expect(status).toBe(401);
-    expect(Object.keys(headers).sort()).toEqual(['connection', 'date', 'etag', 'transfer-encoding']);
+    const own = ['x-taskcluster-endpoint', 'x-taskcluster-proxy-temp-clientid'];
+    expect(Object.keys(headers).sort()).toEqual(['connection', 'date', 'etag', 'transfer-encoding', ...own]);
     expect(service.seen[0]!.headers).toEqual({
       accept: 'a/b',
       authorization: expect.any(String),
@@ -591,6 +646,33 @@ describe('bounds', () => {
     first.destroy();
     await eventually('the first one is over', () => service.seen[0]!.closed && proxied.logged.length === 2);
     expect(service.seen.map(({ url, complete }) => [url, complete])).toEqual([['/api/queue/v1/x', false]]);
+  });
+
+  it('a step that hangs up ends all its requests, also those that follow another one on its connection', async () => {
+    const service = await upstream(({ url }, response) => void (url === '/api/queue/v1/last' && response.end('{}')));
+    const proxied = await open({ ...service, most: { requests: 3 } });
+    const requests = ['a', 'b', 'c', 'd'].map((name) => `GET /queue/v1/${name} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const socket = begin(proxied.socketPath, requests.join(''));
+    await eventually('three are there', () => service.seen.length === 3);
+    socket.destroy();
+    await eventually('all are over', () => service.seen.every(({ closed }) => closed) && proxied.logged.length === 4);
+    expect(proxied.logged.map(({ status }) => status)).toEqual([499, 499, 499, 499]);
+    expect(await call(proxied, '/queue/v1/last')).toMatchObject({ status: 200 });
+  });
+
+  it('of requests with a body few wait: what comes of them meanwhile is held here', async () => {
+    const service = await upstream(({ url }, response) => void (url !== '/api/queue/v1/first' && response.end('{}')));
+    const proxied = await open({ ...service, most: { requests: 1, waitingBodies: 2 } });
+    const post = (name: string) => begin(proxied.socketPath, `POST /queue/v1/${name} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc`);
+    const first = post('first');
+    await eventually('it is there', () => service.seen.length === 1);
+    const all = ['a', 'b', 'c', 'd', 'e'].map(post);
+    await eventually('three are refused', () => proxied.logged.length === 3);
+    expect(proxied.logged.map(({ status }) => status)).toEqual([503, 503, 503]);
+    first.destroy();
+    await eventually('two had their turn', () => service.seen.length === 3 && proxied.logged.length === 6);
+    for (const socket of all) socket.destroy();
+    expect(await call(proxied, '/queue/v1/x', { method: 'POST', bytes: 'abc' })).toMatchObject({ status: 200 });
   });
 
   it('who sends requests without end, or opens connections without end, is hung up on', async () => {

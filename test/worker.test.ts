@@ -239,6 +239,38 @@ describeSandboxed('a step', () => {
       expect(await artifact(taskId, name)).not.toContain(privateJwk.d);
   });
 
+  it('is told the credentials of its run where its task may have them, which the log does not show, and all that is left tells', async () => {
+    const taskQueueId = newQueue();
+    const receipts = generateKey('EdDSA', { kid: 'worker' });
+    const home = homeFor([taskQueueId], { isolation: 'bubblewrap', receiptKey: 'receipts.json' });
+    home.put('receipts.json', receipts.privateJwk);
+    await using _ = new WorkerProcess(home);
+    const script =
+      'curl -sS -w "%{http_code}\\n" http://taskcluster/credentials | tee told; cut -d, -f2 told; [ ! -s told ] || wc -l <told';
+    const steps = [{ name: 'ask', script, network: 'proxy', proxyUrl: true }];
+    const features = { credentials: true };
+    const [may, hasNotAsked, hasNoScope] = await Promise.all([
+      tasks.create({ taskQueueId, scopes: ['proxy:credentials'], payload: payload(steps, { features }) }),
+      tasks.create({ taskQueueId, scopes: ['proxy:credentials'], payload: payload(steps) }),
+      tasks.create({ taskQueueId, payload: payload(steps, { features }) }),
+    ]);
+    expect(await resolved(may)).toMatchObject({ state: 'completed' });
+    const log = await logOf(may);
+    expect(log).toContain('"accessToken":"[redacted]"');
+    expect(log).toMatch(/"clientId":".*"certificate":/);
+    expect(log).toContain('proxy: a step was told the credentials of the run\n');
+    expect(await recordOf(may)).toMatchObject({ credentialsLent: true });
+    const read = async (taskId: string) =>
+      verifyReceipt(JSON.parse(await artifact(taskId, 'public/receipt.json')), keySetOf(receipts), Date.now() / 1000).statement;
+    expect((await read(may)).predicate.buildDefinition.internalParameters).toMatchObject({ credentialsLent: true });
+    expect(await resolved(hasNotAsked)).toMatchObject({ state: 'completed' });
+    expect(await logOf(hasNotAsked)).toContain('"code":"ResourceNotFound"');
+    expect(await recordOf(hasNotAsked)).not.toHaveProperty('credentialsLent');
+    expect((await read(hasNotAsked)).predicate.buildDefinition.internalParameters).not.toHaveProperty('credentialsLent');
+    expect(await resolved(hasNoScope)).toMatchObject({ runs: [{ reasonResolved: 'malformed-payload' }] });
+    expect(await logOf(hasNoScope)).toContain('payload.features.credentials needs the scope proxy:credentials');
+  });
+
   it('(77) finds nothing of the task before', async () => {
     const taskQueueId = newQueue();
     await using _ = new WorkerProcess(homeFor([taskQueueId], { isolation: 'bubblewrap' }));

@@ -7,6 +7,11 @@ export class Turns {
     this.#free = atOnce;
   }
 
+  /** Who comes now waits. */
+  get isTaken(): boolean {
+    return this.#free === 0;
+  }
+
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -8,6 +8,7 @@ import { declineTask, runTask } from './claims/run-task.js';
 import { SeenRuns } from './claims/seen-runs.js';
 import { assertCanVerify, type Terms } from './claims/verify-claim.js';
 import type { WorkerConfig } from './config/config.js';
+import { registrySecrets } from './config/registries.js';
 import type { Log } from './log.js';
 import type { Progress } from './progress.js';
 import { ask } from './queue/ask.js';
@@ -153,8 +154,9 @@ export class Worker {
 }
 
 /** Secrets that any run may come by: steps that are not isolated can read whatever the worker can. Others get those of its task, too. */
-const withinReach = ({ credentials, isolation, secrets }: WorkerConfig) => [
+const withinReach = ({ credentials, isolation, secrets, registries }: WorkerConfig) => [
   credentials.accessToken,
+  ...registrySecrets(registries),
   ...(isolation === 'none' ? secrets.values() : []),
 ];
 

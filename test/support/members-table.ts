@@ -4,6 +4,7 @@ export interface Schema {
   enum?: readonly unknown[];
   properties?: Record<string, Schema>;
   additionalProperties?: Schema | boolean;
+  items?: Schema;
   required?: readonly string[];
 }
 
@@ -22,8 +23,10 @@ function rowsOf({ properties = {}, required = [] }: Schema, above: string): stri
   });
 }
 
-/** Members whose names are the user's. */
-function entriesOf({ additionalProperties }: Schema, place: string): string[] {
+/** Members whose names are the user's, and those of each element of a list. */
+function entriesOf({ additionalProperties, items = {} }: Schema, place: string): string[] {
+  const areDescribed = Object.values(items.properties ?? {}).some(({ description }) => description !== undefined);
+  if (areDescribed) return rowsOf(items, `${place}[].`);
   return typeof additionalProperties === 'object' ? rowsOf(additionalProperties, `${place}.<name>.`) : [];
 }
 

@@ -31,5 +31,7 @@ function expected({ keyword, params, message }: ErrorObject): string {
 const nameOf = (instancePath: string) => instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~');
 const known = (schema: ErrorObject['parentSchema']) => `are ${Object.keys(schema?.properties ?? {}).join(', ')}`;
 const choices = (schema: ErrorObject['parentSchema']) =>
-  (schema?.oneOf ?? []).map(({ required }: { required: string[] }) => required.join(' and ')).join(', ');
+  (schema?.oneOf ?? [])
+    .map(({ title, required = [] }: { title?: string; required?: string[] }) => title ?? required.join(' and '))
+    .join(', ');
 const meaning = (schema: ErrorObject['parentSchema']) => (schema?.description === undefined ? '; set it' : ` (${schema.description})`);

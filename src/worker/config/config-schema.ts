@@ -1,3 +1,6 @@
+import { OUTGOING } from './outgoing.js';
+import { REGISTRY } from './registry-schema.js';
+
 const FILE = {
   type: 'string',
   minLength: 1,
@@ -118,6 +121,7 @@ export const CONFIG_SCHEMA = object(
       default: ['none', 'proxy'],
       description: 'Which networks steps may ask for',
     },
+    outgoing: OUTGOING,
     sandbox: SANDBOX,
     secrets: {
       type: 'object',
@@ -125,6 +129,13 @@ export const CONFIG_SCHEMA = object(
       propertyNames: { pattern: '^[A-Za-z0-9][A-Za-z0-9_./:@-]{0,255}$' },
       default: {},
       description: 'What steps may ask for, by name',
+    },
+    registries: {
+      type: 'array',
+      maxItems: 100,
+      items: REGISTRY,
+      default: [],
+      description: 'Container registries that steps reach through their proxy, and as whom',
     },
     hostEnv: {
       type: 'array',

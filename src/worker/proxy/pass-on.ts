@@ -1,8 +1,9 @@
-import { type ClientRequest, type IncomingMessage, request as overHttp, type ServerResponse } from 'node:http';
+import { type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders, request as overHttp, type ServerResponse } from 'node:http';
 import { request as overHttps } from 'node:https';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Credentials } from '../../credentials/ext.js';
+import { compatibilityHeaders } from './compatibility.js';
 import { answerHeaders, requestHeaders } from './headers.js';
 import type { ProxyLimits } from './limits.js';
 import { Refusal } from './refusal.js';
@@ -24,11 +25,23 @@ export interface Call {
  * @throws Refusal where there is no answer; AbortError, or whatever ended it, where there was a part of one
  */
 export async function passOn(call: Call, service: ServiceRoot, credentials: Credentials, resource: string): Promise<void> {
+  const signed = { url: `${service.origin}${resource}`, clientId: credentials.clientId, scopes: service.scopes };
+  const headersOf = ({ headers }: IncomingMessage) => ({ ...answerHeaders(headers), ...compatibilityHeaders(signed) });
+  await relay(call, open(call, service, credentials, resource), headersOf, asRefusal);
+}
+
+/** Sends the request's body, and the answer to the step. Where there is no answer, `unreached` says what the step is told of it. */
+export async function relay(
+  call: Call,
+  upstream: ClientRequest,
+  headersOf: (response: IncomingMessage) => OutgoingHttpHeaders,
+  unreached: (error: Error) => Refusal,
+): Promise<void> {
   const { request, answer } = call;
-  const upstream = open(call, service, credentials, resource);
+  upstream.on('timeout', () => upstream.destroy(new Refusal(504, 'ServiceUnavailable', 'Nothing came for too long; try again')));
   try {
-    const response = await answered(call, upstream);
-    answer.writeHead(response.statusCode ?? 502, answerHeaders(response.headers));
+    const response = await answered(call, upstream, unreached);
+    answer.writeHead(response.statusCode ?? 502, headersOf(response));
     answer.setTimeout(call.most.idleMs, () => answer.destroy()); // of who does not read it
     await pipeline(response, answer, { signal: call.signal });
   } finally {
@@ -39,7 +52,7 @@ export async function passOn(call: Call, service: ServiceRoot, credentials: Cred
 
 function open({ request, signal, most }: Call, service: ServiceRoot, credentials: Credentials, resource: string): ClientRequest {
   const method = request.method ?? 'GET';
-  const upstream = (service.isSecure ? overHttps : overHttp)({
+  return (service.isSecure ? overHttps : overHttp)({
     host: service.host.replace(/^\[|\]$/g, ''),
     port: service.port,
     method,
@@ -55,22 +68,25 @@ function open({ request, signal, most }: Call, service: ServiceRoot, credentials
     timeout: most.idleMs,
     signal,
   });
-  upstream.on('timeout', () => upstream.destroy(new Refusal(504, 'ServiceUnavailable', 'Nothing came for too long; try again')));
-  return upstream;
 }
 
 /** Sends the body while it waits: the service may answer before it has read all of it. */
-function answered({ request, signal, most, answer }: Call, upstream: ClientRequest): Promise<IncomingMessage> {
+function answered(
+  { request, signal, most, answer }: Call,
+  upstream: ClientRequest,
+  unreached: (error: Error) => Refusal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     upstream.once('response', resolve);
-    upstream.once('close', () => reject(asRefusal(new Error('closed'))));
-    upstream.on('error', (error) => reject(signal.aborted ? signal.reason : asRefusal(error))); // and later ones, which say nothing new
+    upstream.once('close', () => reject(unreached(new Error('closed'))));
+    upstream.on('error', (error) => reject(signal.aborted ? signal.reason : unreached(error))); // and later ones, which say nothing new
     if (request.headers.expect !== undefined) answer.writeContinue();
     request.pipe(bounded(most.bodyBytes, reject)).pipe(upstream);
   });
 }
 
-function bounded(mostBytes: number, tooMany: (refusal: Refusal) => void): Transform {
+/** Lets a body through, as long as it is no larger. `tooMany` is told first, and then the stream fails. */
+export function bounded(mostBytes: number, tooMany: (refusal: Refusal) => void): Transform {
   let bytes = 0;
   const counter = new Transform({
     transform(piece: Buffer, _encoding, done) {

@@ -3,7 +3,13 @@ export class Refusal extends Error {
   constructor(
     readonly status: number,
     /** Of the service's catalogue of errors, so that its clients know what to do: those of 5xx are tried again. */
-    readonly code: 'InvalidRequestArguments' | 'InsufficientScopes' | 'InputTooLarge' | 'InternalServerError' | 'ServiceUnavailable',
+    readonly code:
+      | 'InvalidRequestArguments'
+      | 'InsufficientScopes'
+      | 'ResourceNotFound'
+      | 'InputTooLarge'
+      | 'InternalServerError'
+      | 'ServiceUnavailable',
     message: string,
   ) {
     super(message);

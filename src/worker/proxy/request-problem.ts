@@ -3,7 +3,9 @@ import type { ProxyLimits } from './limits.js';
 import { malformed, Refusal } from './refusal.js';
 
 /** What is wrong with a request, wherever it leads. */
-export function requestProblem({ headers }: IncomingMessage, { bodyBytes }: ProxyLimits): Refusal | undefined {
+export function requestProblem({ headers, rawHeaders }: IncomingMessage, { bodyBytes }: ProxyLimits): Refusal | undefined {
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
+  if (hosts.length > 1) return malformed('There are two Host headers; send one'); // RFC 9112, 3.2
   if (headers.upgrade !== undefined) return malformed('Connections are not upgraded here; send plain HTTP/1.1');
   if (!/^(100-continue)?$/i.test(headers.expect ?? '')) return malformed('Nothing but 100-continue can be expected');
   return Number(headers['content-length'] ?? 0) > bodyBytes ? tooLarge(bodyBytes) : undefined;
@@ -19,7 +21,8 @@ export function assertRequest({ method = '', headers }: IncomingMessage, methods
   if (['GET', 'HEAD', 'DELETE'].includes(method) && hasBody(headers)) throw malformed(`A ${method} has no body; leave it out`);
 }
 
-function hasBody(headers: IncomingMessage['headers']): boolean {
+/** Whether it has a body, or may have one. */
+export function hasBody(headers: IncomingMessage['headers']): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

@@ -25,7 +25,7 @@ export class ServiceRoot {
    */
   constructor(
     rootUrl: string,
-    private readonly scopes?: readonly string[],
+    readonly scopes?: readonly string[],
   ) {
     const url = URL.canParse(rootUrl) ? new URL(rootUrl) : undefined;
     if (!url || !/^https?:$/.test(url.protocol) || url.href !== `${url.origin}/`)

@@ -1,4 +1,5 @@
-import { NotHere, secretsHere } from './not-here.js';
+import type { Payload } from '../payload/payload.js';
+import { assertRunsHere, NotHere, secretsHere } from './not-here.js';
 
 const secrets = new Map(Object.entries({ a: 'x'.repeat(40_000), b: 'y'.repeat(24_000), c: 'z'.repeat(2_000) }));
 
@@ -11,4 +12,12 @@ it('a task is given the secrets that it asks for, up to what can be looked for i
 it('one that this worker has not is named, and another worker may have it', () => {
   expect(() => secretsHere(['a', 'd'], { secrets })).toThrow(NotHere);
   expect(() => secretsHere(['a', 'd'], { secrets })).toThrow(/\(secrets\): d$/);
+});
+
+it('76: a port of the proxy is there where steps are isolated alone', () => {
+  const payload = { steps: [{ name: 'ask', network: 'proxy', proxyUrl: true }], features: {} } as unknown as Payload;
+  const networks = ['proxy'] as const;
+  expect(() => assertRunsHere(payload, { isolation: 'none', networks })).toThrow(NotHere);
+  expect(() => assertRunsHere(payload, { isolation: 'none', networks })).toThrow(/Step ask .*anybody on its machine could call as the run/);
+  expect(() => assertRunsHere(payload, { isolation: 'bubblewrap', networks })).not.toThrow();
 });

@@ -8,6 +8,11 @@ export class NotHere extends Error {}
 export function assertRunsHere({ steps, features }: Payload, { isolation, networks }: Pick<WorkerConfig, 'isolation' | 'networks'>): void {
   if (features.isolation === 'required' && isolation === 'none')
     throw new NotHere('The task demands that its steps are isolated (features.isolation), and this worker isolates none (isolation: none)');
+  const ported = steps.find(({ proxyUrl }) => proxyUrl);
+  if (ported && isolation === 'none')
+    throw new NotHere(
+      `Step ${ported.name} asks for a port of the proxy (proxyUrl), and this worker isolates none: anybody on its machine could call as the run`,
+    );
   const refused = steps.find(({ network }) => !networks.includes(network));
   if (refused)
     throw new NotHere(

@@ -1,22 +1,32 @@
 import { createArtifactScope, isWorkerIdentity, type RunHolder } from '../../credentials/run-grant.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
+import type { WorkerConfig } from '../config/config.js';
 import { isOfTheWorker } from '../payload/workers-artifacts.js';
 import { ApiRoute } from '../proxy/api-route.js';
 import { openCredentialProxy } from '../proxy/credential-proxy.js';
+import { outgoingRoute } from '../proxy/outgoing/outgoing-route.js';
+import { registryRoute } from '../proxy/registry/registry-route-of-run.js';
+import type { Route } from '../proxy/route.js';
 
 const REFUSED = 400;
 
 export interface RunProxy {
   /** Date.now(), when a step last called; 0: none has. */
   lastUse(): number;
+  /** A step was told the credentials of the run. */
+  credentialsLent(): boolean;
   close(): Promise<void>;
 }
 
 interface Where {
   socketPath: string;
-  rootUrl: string;
+  config: Pick<WorkerConfig, 'rootUrl' | 'registries' | 'outgoing'>;
   keeper: ClaimKeeper;
-  scopes: readonly string[];
+  run: RunHolder;
+  /** As the task's creator has signed them. */
+  definitionScopes: readonly string[];
+  /** Steps may ask for the credentials. */
+  lendsCredentials: boolean;
 }
 
 /**
@@ -28,15 +38,34 @@ export function stepScopes(run: RunHolder, asked: readonly string[]): string[] {
 }
 
 /** What lets steps call the service as the run. What was refused is told in the log of the run: its author is to learn of it. */
-export async function openRunProxy({ socketPath, rootUrl, keeper, scopes }: Where, note: (line: string) => void): Promise<RunProxy> {
-  let last = 0;
-  const api = new ApiRoute({ rootUrl, scopes, reserved: isOfTheWorker, credentials: () => keeper.credentials });
+export async function openRunProxy(where: Where, note: (line: string) => void): Promise<RunProxy> {
+  let [last, lent] = [0, false];
+  const onTold = () => {
+    if (!lent) note('proxy: a step was told the credentials of the run');
+    lent = true;
+  };
   const proxy = await openCredentialProxy({
-    ...{ socketPath, routes: [api] },
+    ...{ socketPath: where.socketPath, routes: routesOf(where, note, onTold) },
     log: ({ method, path, status }) => {
       last = Date.now();
-      if (status >= REFUSED) note(`proxy: ${method} ${path} was answered ${status}`);
+      if (status >= REFUSED && !path.startsWith('/v2/')) note(`proxy: ${method} ${path} was answered ${status}`);
     },
   });
-  return { lastUse: () => last, close: () => proxy.close() };
+  return { lastUse: () => last, credentialsLent: () => lent, close: () => proxy.close() };
+}
+
+/** In the order in which they are asked. Our own API is the last: it takes any host. Registries tell themselves what was refused, with why. */
+function routesOf(
+  { config, keeper, run, definitionScopes, lendsCredentials }: Where,
+  note: (line: string) => void,
+  onTold: () => void,
+): Route[] {
+  const { rootUrl } = config;
+  const credentials = () => keeper.credentials;
+  const scopes = stepScopes(run, definitionScopes);
+  const sessionId = `${run.taskId}/${run.runId}`;
+  const outgoing = outgoingRoute(config.outgoing, { rootUrl });
+  const registries = registryRoute({ registries: config.registries, rootUrl, scopes, definitionScopes, credentials, sessionId, note });
+  const api = new ApiRoute({ rootUrl, scopes, reserved: isOfTheWorker, credentials, ...(lendsCredentials && { onTold }) });
+  return [outgoing, registries, api].filter((route) => route !== undefined);
 }

@@ -11,6 +11,8 @@ export interface RunRecord extends Run {
   /** `none`: steps could do what the worker can, and what is told here is worth no more than they are. */
   isolation: IsolationName;
   signature: ReturnType<typeof verdictReport>;
+  /** A step was told the credentials of the run, and could do whatever the run may, also end it. Absent: none was. */
+  credentialsLent?: true;
   startedAt: string;
   finishedAt: string;
   outcome: Outcome['outcome'];

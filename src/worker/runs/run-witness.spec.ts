@@ -9,7 +9,13 @@ const directory = mkdtempSync(path.join(tmpdir(), 'leasehold-witness-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const NOW = new Date().toISOString();
-const ENDED = { startedAt: NOW, finishedAt: NOW, lastUse: 0, outcome: { outcome: 'succeeded', steps: [], results: {} } } as const;
+const ENDED = {
+  startedAt: NOW,
+  finishedAt: NOW,
+  lastUse: 0,
+  credentialsLent: false,
+  outcome: { outcome: 'succeeded', steps: [], results: {} },
+} as const;
 const LEFT = { artifacts: [], log: { sha256: '0'.repeat(64), bytes: 0, dropped: 0 } };
 
 /** What is logged where the receipt of a run is signed, put on the disk and uploaded by these. */

@@ -27,10 +27,16 @@ export class RunWitness {
   async leaveRecord(ended: Ended, missingArtifacts: RunRecord['missingArtifacts']): Promise<LeftBytes> {
     const { directory, names } = this.parts;
     const { taskId, runId, taskQueueId, worker, isolation, verdict } = this.#run;
-    const { startedAt, finishedAt, outcome } = ended;
+    const { startedAt, finishedAt, outcome, credentialsLent } = ended;
     const record: RunRecord = {
       ...{ version: 1, taskId, runId, taskQueueId, worker, isolation, signature: verdict, startedAt, finishedAt },
-      ...{ outcome: outcome.outcome, steps: outcome.steps, results: outcome.results, missingArtifacts },
+      ...{
+        outcome: outcome.outcome,
+        steps: outcome.steps,
+        results: outcome.results,
+        missingArtifacts,
+        ...(credentialsLent && { credentialsLent }),
+      },
     };
     return this.#leave(names.record, directory.record, `${JSON.stringify(record, null, 2)}\n`, 'application/json');
   }
@@ -50,11 +56,12 @@ export class RunWitness {
 
   async #facts(ended: Ended, { artifacts, log }: Left): Promise<RunFacts> {
     const { task, keeper, names } = this.parts;
-    const { startedAt, finishedAt, outcome, lastUse } = ended;
+    const { startedAt, finishedAt, outcome, lastUse, credentialsLent } = ended;
     const dropped = outcome.steps.reduce((sum, { output }) => sum + output.dropped, log.dropped);
     const [asked, lent, used] = [scopesOf(task.definition), lentScopes(keeper.credentials), await scopesUsed(keeper.client, lastUse)];
     return {
       ...{ ...this.#run, definition: task.definition, startedAt, finishedAt, outcome, artifacts },
+      ...(credentialsLent && { credentialsLent }),
       log: { name: names.log, sha256: log.sha256, bytes: log.bytes, dropped },
       scopes: { asked, ...(lent && { lent }), ...(used && { used }) },
     };

@@ -5,18 +5,18 @@ import { RunArtifacts } from '../artifacts/run-artifacts.js';
 import type { ClaimKeeper } from '../claims/claim-keeper.js';
 import type { ClearedTask } from '../claims/verify-claim.js';
 import type { Log } from '../log.js';
+import { mayHaveCredentials } from '../payload/lent-credentials.js';
 import { MalformedPayload } from '../payload/malformed-payload.js';
 import { parsePayload } from '../payload/parse-payload.js';
 import type { Payload } from '../payload/payload.js';
-import { runEnvironment } from '../payload/run-environment.js';
-import { allowedSecrets } from '../payload/secrets.js';
 import type { ShownRun } from '../progress.js';
 import type { Job, Outcome, Told } from '../steps/job.js';
-import { assertRunsHere, NotHere, secretsHere } from './not-here.js';
+import { assertRunsHere, NotHere } from './not-here.js';
 import type { ExceptionReason, Report } from './report-run.js';
+import { runJob } from './run-job.js';
 import { RunLog } from './run-log.js';
 import { runNames } from './run-names.js';
-import { openRunProxy, type RunProxy, stepScopes } from './run-proxy.js';
+import { openRunProxy, type RunProxy } from './run-proxy.js';
 import type { RunRedactor } from './run-redactor.js';
 import type { RunSetting } from './run-setting.js';
 import { RunWitness, scopesOf } from './run-witness.js';
@@ -80,38 +80,33 @@ export class TaskRun {
   async #worked(): Promise<Report | undefined> {
     const { task, setting } = this.parts;
     const payload = parsePayload(task.definition);
+    const lendsCredentials = mayHaveCredentials(payload, task.definition.scopes);
     assertRunsHere(payload, setting.config);
     const job = this.#job(payload);
     const startedAt = new Date().toISOString();
-    const proxy = await this.#proxy(job);
+    const proxy = await this.#proxy(job, lendsCredentials);
     const outcome = await this.#steps(job).finally(() => proxy?.close());
     const finishedAt = new Date().toISOString();
     await this.#tell(outcome);
-    const ended = { startedAt, finishedAt, outcome, lastUse: proxy?.lastUse() ?? 0 };
+    const ended = { startedAt, finishedAt, outcome, lastUse: proxy?.lastUse() ?? 0, credentialsLent: proxy?.credentialsLent() ?? false };
     const interrupted = this.#interrupted(outcome);
     return interrupted ? this.#afterInterruption(ended, interrupted.report) : this.#afterSteps(payload, ended);
   }
 
   #job(payload: Payload): Job {
-    const { task, directory, redactor, setting } = this.parts;
-    const { config, environment } = setting;
-    const secrets = secretsHere(allowedSecrets(payload, task.definition.scopes), config);
-    if (config.isolation !== 'none') redactor.addSecrets(Object.values(secrets)); // without, all of them are redacted already
-    const told = { TASK_ID: task.taskId, RUN_ID: String(task.runId), TASKCLUSTER_ROOT_URL: config.rootUrl };
-    const usesProxy = payload.steps.some(({ network }) => network === 'proxy');
-    return {
-      ...{ payload, secrets, isolation: config.isolation, sandbox: config.sandbox, taskDir: directory.place, grace: config.grace },
-      env: runEnvironment(task.definition, { worker: told, hostNames: config.hostEnv, host: environment }),
-      ...(usesProxy && { proxySocket: directory.proxySocket }),
-    };
+    const { redactor, setting } = this.parts;
+    const job = runJob(payload, this.parts);
+    if (setting.config.isolation !== 'none') redactor.addSecrets(Object.values(job.secrets)); // without, all of them are redacted already
+    return job;
   }
 
-  async #proxy({ proxySocket }: Job): Promise<RunProxy | undefined> {
-    if (proxySocket === undefined) return undefined;
+  async #proxy({ proxy }: Job, lendsCredentials: boolean): Promise<RunProxy | undefined> {
+    if (proxy === undefined) return undefined;
     const { task, keeper, setting } = this.parts;
-    const { rootUrl, workerGroup, workerId } = setting.config;
-    const scopes = stepScopes({ ...task, workerGroup, workerId }, scopesOf(task.definition));
-    return openRunProxy({ socketPath: proxySocket, rootUrl, keeper, scopes }, (line) => void this.#note(line));
+    const { workerGroup, workerId } = setting.config;
+    const run = { ...task, workerGroup, workerId };
+    const where = { socketPath: proxy.socketPath, config: setting.config, keeper, run, definitionScopes: scopesOf(task.definition) };
+    return openRunProxy({ ...where, lendsCredentials }, (line) => void this.#note(line));
   }
 
   #steps(job: Job): Promise<Outcome> {
@@ -213,6 +208,8 @@ export interface Ended {
   outcome: Outcome;
   /** Date.now(), when steps last called the service. */
   lastUse: number;
+  /** A step was told the credentials of the run. */
+  credentialsLent: boolean;
 }
 
 function refusal(error: unknown): { text: string; report: Report } | undefined {

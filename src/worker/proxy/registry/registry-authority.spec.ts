@@ -1,0 +1,20 @@
+import type { ConfiguredRegistry, RegistryCredential } from '../../config/registries.js';
+import { scopesOfRun } from './registry-authority.js';
+
+const registry = (credential: RegistryCredential): ConfiguredRegistry => ({
+  ...{ name: 'registry.test', origin: 'https://registry.test', credentials: [{ prefix: '', credential }] },
+  ...{ trustedRealms: [], redirects: [], widen: false },
+});
+
+it('75: a run that lacks something is told by the scopes of its task, and not by those of the registry', () => {
+  const missing = (...scopes: string[]) => scopesOfRun(registry('run'), scopes);
+  expect(missing('repository:team/app:pull')).toEqual(['registry:pull:team/app']);
+  expect(missing('repository:team/app:pull,push')).toEqual(['registry:push:team/app']);
+  expect(missing('repository:team/app:pull,push', 'repository:base:pull')).toEqual(['registry:push:team/app', 'registry:pull:base']);
+  expect(missing('repository:team/app:delete', 'registry:catalog:*')).toEqual(['registry:delete:team/app', 'registry:catalog']);
+});
+
+it('where it is asked as somebody else, scopes of the task would not help', () => {
+  for (const credential of ['none', { kind: 'refresh', token: 'x' }] as const)
+    expect(scopesOfRun(registry(credential), ['repository:team/app:pull'])).toEqual([]);
+});

@@ -9,6 +9,7 @@ import { cycles } from './scenarios/cycles.js';
 import { idlePolls } from './scenarios/idle-polls.js';
 import { pending } from './scenarios/pending.js';
 import { profile } from './scenarios/profile.js';
+import { registry } from './scenarios/registry.js';
 import { replicas } from './scenarios/replicas.js';
 import type { Scenario } from './scenarios/scenario.js';
 import { signatures } from './scenarios/signatures.js';
@@ -28,7 +29,7 @@ import { type Verdict, verdicts } from './targets.js';
 
 const SCENARIOS = [creates, cycles, batches, wakeUp, idlePolls, pending, snapshot, replicas];
 const QUICK = [creates, cycles, wakeUp, idlePolls, pending, snapshot];
-const ON_REQUEST = [soak, profile, signatures, signedCreates, steps];
+const ON_REQUEST = [soak, profile, signatures, signedCreates, steps, registry];
 
 interface Machine extends Durability {
   cores: number;

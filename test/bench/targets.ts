@@ -35,6 +35,8 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
       value('steps', 'added p50 ms', { what: 'start to end: bubblewrap' }),
       12,
     ),
+    atMost('copies through the proxy beyond their round trips, or failed', registry(rows, 'beyond bounds'), 0),
+    atMost('credentials that the proxy sent into a trap', registry(rows, 'leaks'), 0),
     atMost('most RSS of the last three minutes of a soak: × the first three', soaked(rows), 1.1),
   ];
 }
@@ -59,6 +61,12 @@ function verdict(target: string, bound: string, seen: number | undefined, met: b
 function mostMemory(rows: readonly Row[]): number | undefined {
   const known = rows.flatMap((row) => (row.scenario === 'memory' ? Number(row['most RSS of a service process, MB']) || [] : []));
   return known.length === 0 ? undefined : Math.max(...known);
+}
+
+/** Of all copies of which something is promised. */
+function registry(rows: readonly Row[], column: 'beyond bounds' | 'leaks'): number | undefined {
+  const promised = rows.filter((row) => row.scenario === 'registry' && row['beyond bounds'] !== undefined);
+  return promised.length === 0 ? undefined : promised.reduce((sum, row) => sum + Number(row[column]), 0);
 }
 
 /** The end of the first window that is as fast as before. */

@@ -3,11 +3,27 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DockerRegistry } from './support/docker-registry.js';
+import { Skopeo } from './support/skopeo.js';
 import { hasSandboxes, isReadable } from './support/unprivileged.js';
 
 /* `npm run demo`, as somebody runs it who has just cloned this: with a service of its own. */
 
 const DEMO = path.resolve('dist/test/examples/demo.js');
+
+const AT_THE_REGISTRY = new RegExp(
+  [
+    '^A step runs skopeo, which has no credentials',
+    'pushed demo/app:1\n +\\| pulled demo/app:1\n',
+    'among its scopes\n',
+    'pulled nothing of other/app\n',
+    '\n12\\. What the registry was sent',
+    'POST +by a token of task-run:\\S+ for demo/app:pull,push\n',
+    'GET +by a token of task-run:\\S+ for demo/app:pull\n',
+    'GET +refused, by a token of task-run:\\S+ for nothing\n',
+  ].join('.*'),
+  's',
+);
 
 describe('the demo', () => {
   let directory: string;
@@ -33,11 +49,14 @@ describe('the demo', () => {
   it('runs a task from its creation to its verified receipt, and leaves nothing behind', async () => {
     const { code, said } = await demo();
     expect([code, said]).toEqual([0, expect.stringMatching(/^ +state +completed$/m)]);
-    const [before, receipt = ''] = said.split('10. Anybody can check the receipt');
-    expect(receipt).toMatch(/✓/);
+    const [before, receipt = '', registry = ''] = said.split(/^1[01]\. /m);
+    expect(receipt).toMatch(/^Anybody can check the receipt.*✓/s);
     expect(said).not.toContain('✗');
     const isolation = hasSandboxes && isReadable('dist/src/cli/leasehold.js') ? 'bubblewrap' : 'none';
     expect(before).toContain(`isolates their steps by ${isolation}`);
+    const hasRegistry = isolation === 'bubblewrap' && DockerRegistry.isInstalled && Skopeo.isInstalled;
+    expect(registry).toMatch(hasRegistry ? AT_THE_REGISTRY : /^A step at a registry is not shown: [^\n]+\n\s*$/);
+    expect(registry).not.toMatch(/eyJ|accessToken/); // a token would begin so
     expect(readdirSync(directory)).toEqual([]);
   }, 120_000);
 

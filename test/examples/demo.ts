@@ -6,11 +6,12 @@ import taskcluster from 'taskcluster-client';
 import { createLeaseholdClient } from '../../src/client/client.js';
 import { readConfig } from '../../src/service/config.js';
 import { startService } from '../../src/service/service.js';
+import { REGISTRY_SCOPES, runRegistryTask } from './registry-task.js';
 import { runSandboxedTask } from './sandboxed-task.js';
 
 /*
  * `npm run demo`: the whole life of a task, driven by the unmodified taskcluster-client, for clients made by the typed one; then a signed task
- * of three steps, run by our own worker. Uses the service that TASKCLUSTER_ROOT_URL and the credentials beside it name; without them, one of
+ * of three steps, run by our own worker; then a step that pushes to a registry and pulls from it without credentials. Uses the service that TASKCLUSTER_ROOT_URL and the credentials beside it name; without them, one of
  * its own that is gone afterwards.
  */
 
@@ -25,7 +26,13 @@ interface Access {
 const QUEUE = 'demo/laptop';
 const WORKER = { workerGroup: 'demo', workerId: 'my-laptop' };
 const TASK_SCOPES = ['secrets:get:project/demo/*', `assume:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`];
-const CREATOR_SCOPES = [`queue:create-task:lowest:${QUEUE}`, 'queue:create-task:project:none', 'queue:scheduler-id:-', ...TASK_SCOPES];
+const CREATOR_SCOPES = [
+  `queue:create-task:lowest:${QUEUE}`,
+  'queue:create-task:project:none',
+  'queue:scheduler-id:-',
+  ...TASK_SCOPES,
+  ...REGISTRY_SCOPES,
+];
 const WORKER_SCOPES = [`queue:claim-work:${QUEUE}`, `queue:worker-id:${WORKER.workerGroup}/${WORKER.workerId}`];
 
 function say(title: string, facts: Record<string, unknown> = {}): void {
@@ -110,6 +117,7 @@ async function live(access: Access): Promise<void> {
   });
   const place = { rootUrl, audience: access.audience, creator, worker, taskQueueId: QUEUE, identity: WORKER };
   await runSandboxedTask(place, say);
+  await runRegistryTask(place, say);
 }
 
 function definitionLike() {

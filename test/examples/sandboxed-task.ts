@@ -1,38 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import taskcluster from 'taskcluster-client';
 import { createLeaseholdClient } from '../../src/client/client.js';
 import { signTaskRequest, type TaskRequest } from '../../src/client/sign-task-request.js';
 import { generateKey } from '../../src/signatures/generate-key.js';
 import { signerOf } from '../../src/signatures/signer.js';
 import { hasSandboxes, isReadable, unprivileged } from '../support/unprivileged.js';
+import { Home, PROGRAM, Worker } from './demo-worker.js';
+import { artifactOf, type Place, resolved, type Say } from './place.js';
 
 /* The second half of the demo: our own worker runs a signed task of three steps, and what it leaves is verified. */
-
-export interface Place {
-  rootUrl: string;
-  audience: string;
-  creator: Credentials;
-  worker: Credentials;
-  taskQueueId: string;
-  /** Of the worker. */
-  identity: { workerGroup: string; workerId: string };
-}
-interface Credentials {
-  clientId: string;
-  accessToken: string;
-}
-type Say = (title: string, facts?: Record<string, unknown>) => void;
-
-const PROGRAM = path.resolve('dist/src/cli/leasehold.js');
-const READY_WITHIN_MS = 20_000;
-const DONE_WITHIN_MS = 60_000;
-const ENDS_WITHIN_MS = 15_000;
 
 const PAYLOAD = {
   version: 1,
@@ -90,7 +67,7 @@ async function live(place: Place, home: Home, isolation: 'bubblewrap' | 'none', 
   });
   const worker = new Worker(config, home.user);
   try {
-    await worker.says('The worker claims', READY_WITHIN_MS);
+    await worker.claims();
     say(`7. Our own worker asks for work: it runs signed tasks only, and isolates their steps by ${isolation}`, {
       config: 'leasehold worker --config worker.json',
     });
@@ -111,8 +88,8 @@ async function followed(place: Place, signer: ReturnType<typeof signerOf>, worke
   say('8. The creator signs a task of three steps; the second one tries to forge what became of the first, and of itself', {
     task: taskId,
   });
-  const state = await resolved(async () => (await client.GET('/api/queue/v1/task/{taskId}/status', { params })).data?.status.state);
-  const artifact = (name: string) => `${rootUrl}/api/queue/v1/task/${taskId}/runs/0/artifacts/${name}`;
+  const state = await resolved(place, taskId);
+  const artifact = (name: string) => artifactOf(place, taskId, name);
   const record = (await (await fetch(artifact('public/run.json'))).json()) as RunRecord;
   const log = await (await fetch(artifact('public/logs/live.log'))).text();
   say('9. The worker resolves it, by what the kernel told', {
@@ -147,16 +124,6 @@ function definitionFor(taskQueueId: string): TaskRequest {
   };
 }
 
-async function resolved(stateNow: () => Promise<string | undefined>): Promise<string> {
-  const until = Date.now() + DONE_WITHIN_MS;
-  for (;;) {
-    const state = await stateNow();
-    if (state !== undefined && !['unscheduled', 'pending', 'running'].includes(state)) return state;
-    if (Date.now() > until) throw new Error(`the task is still ${state} after ${DONE_WITHIN_MS / 1000} s`);
-    await sleep(200);
-  }
-}
-
 async function verified(place: Place, taskId: string, keys: string): Promise<{ text: string; exitCode: number }> {
   const { rootUrl, creator } = place;
   const env = { TASKCLUSTER_ROOT_URL: rootUrl, TASKCLUSTER_CLIENT_ID: creator.clientId, TASKCLUSTER_ACCESS_TOKEN: creator.accessToken };
@@ -165,58 +132,4 @@ async function verified(place: Place, taskId: string, keys: string): Promise<{ t
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (more: string) => (text += more));
   const [exitCode] = await once(child, 'close');
   return { text, exitCode };
-}
-
-/** What the worker has on disk, in a directory that nobody else can enter. */
-class Home {
-  private readonly directory = mkdtempSync(path.join(tmpdir(), 'leasehold-demo-worker-'));
-
-  constructor(readonly user: typeof unprivileged) {
-    this.give(this.directory);
-  }
-
-  put(name: string, content: object): string {
-    const file = path.join(this.directory, name);
-    writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
-    this.give(file);
-    return file;
-  }
-
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  private give(place: string): void {
-    const { uid, gid } = this.user;
-    if (uid !== undefined && gid !== undefined) chownSync(place, uid, gid);
-  }
-}
-
-/** `leasehold worker`, and what it says. */
-class Worker {
-  private readonly child;
-  private readonly ended;
-  private readonly said: string[] = [];
-
-  constructor(config: string, user: typeof unprivileged) {
-    const { PATH = '' } = process.env;
-    this.child = spawn(process.execPath, [PROGRAM, 'worker', '--config', config], {
-      ...{ ...user, cwd: '/', env: { PATH } },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.ended = once(this.child, 'close');
-    createInterface({ input: this.child.stdout! }).on('line', (line) => this.said.push(line));
-  }
-
-  async says(message: string, withinMs: number): Promise<void> {
-    for (const until = Date.now() + withinMs; !this.said.some((line) => line.includes(message)); await sleep(50))
-      if (this.child.exitCode !== null || Date.now() > until) throw new Error(`the worker did not begin:\n${this.said.join('\n')}`);
-  }
-
-  async end(): Promise<void> {
-    if (this.child.exitCode === null) this.child.kill('SIGTERM');
-    const late = setTimeout(() => this.child.kill('SIGKILL'), ENDS_WITHIN_MS);
-    await this.ended;
-    clearTimeout(late);
-  }
 }

@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 const digest = 'sha256:0000000000000000000000000000000000000000000000000000000000000000';
-const open = (origin: string, more: Parameters<typeof configured>[1] = {}, scopes = ['registry:*'], now?: () => number) =>
+const open = (origin: string, more: Parameters<typeof configured>[1] = {}, scopes = ['registry-access:*'], now?: () => number) =>
   openRegistryProxy({ registries: [configured(origin, more)], scopes, ...(now && { now }) }, cleanUps);
 
 describeWithPeers('a real registry, whose credentials the operator has', () => {
@@ -79,7 +79,10 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
     Skopeo.once('copy', '--src-tls-verify=false', `docker://${host}/${name}`, to);
 
   it('9, 13, 70: skopeo without any credentials pushes, pulls and deletes, with a token for just that each time', async () => {
-    const { opened, wire, bearers } = await run(['registry:push:registry.test/team-a/*', 'registry:delete:registry.test/team-a/*']);
+    const { opened, wire, bearers } = await run([
+      'registry-access:push:registry.test/team-a/*',
+      'registry-access:delete:registry.test/team-a/*',
+    ]);
     const { oci } = image();
     expect(await push(oci, opened, 'team-a/app:1')).toMatchObject({ ok: true });
     const back = newPeerDirectory();
@@ -98,7 +101,10 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
   });
 
   it('10, 34: another repository has another token, and one that the definition does not name is refused before anything is asked', async () => {
-    const { opened, wire, bearers } = await run(['registry:push:registry.test/team-a/*', 'registry:pull:registry.test/team-b/x']);
+    const { opened, wire, bearers } = await run([
+      'registry-access:push:registry.test/team-a/*',
+      'registry-access:pull:registry.test/team-b/x',
+    ]);
     const { oci } = image(1);
     expect(await push(oci, opened, 'team-a/app:1')).toMatchObject({ ok: true });
     await step(opened, 'GET', '/v2/team-b/x/tags/list');
@@ -106,7 +112,7 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
     const [before, asked] = [wire.seen.length, tokens.requests.length];
     const refused = await push(oci, opened, 'team-b/x:1');
     expect(refused.ok).toBe(false);
-    expect(refused.output).toContain(`the task needs the scope registry:push:${opened.host}/team-b/x in its definition`);
+    expect(refused.output).toContain(`the task needs the scope registry-access:push:${opened.host}/team-b/x in its definition`);
     const { status, text } = await step(opened, 'HEAD', '/v2/team-c/x/manifests/1');
     expect([status, text]).toEqual([403, '']);
     expect(JSON.parse((await step(opened, 'GET', '/v2/_catalog')).text).errors[0]).toMatchObject({
@@ -114,14 +120,16 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
       detail: { repository: '' },
     });
     await eventually('it is noted', () => opened.notes.at(-1)!.includes('catalogue'));
-    expect(opened.notes.at(-1)).toContain(`the catalogue at ${opened.host}: the task needs the scope registry:catalog:${opened.host}`);
+    expect(opened.notes.at(-1)).toContain(
+      `the catalogue at ${opened.host}: the task needs the scope registry-access:catalog:${opened.host}`,
+    );
     expect(wire.seen.slice(before).filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
     expect(wire.seen.slice(before).filter(({ url }) => !url.startsWith('/v2/team-b/x/'))).toEqual([]);
     expect(tokens.requests.slice(asked).flatMap(({ scopes }) => scopes)).toEqual([]);
   });
 
   it('what the token server does not grant is refused in words, by HEAD without any', async () => {
-    const { opened } = await run(['registry:pull:registry.test/*']);
+    const { opened } = await run(['registry-access:pull:registry.test/*']);
     const { status, text, headers } = await step(opened, 'GET', '/v2/forbidden/x/manifests/1');
     expect([status, headers['www-authenticate']]).toEqual([401, undefined]);
     expect(JSON.parse(text).errors[0].message).toMatch(/forbidden\/x/);
@@ -130,9 +138,9 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
 
   it('38, 42: a mount asks for both in one token, which serves nothing else', async () => {
     const { opened, bearers } = await run([
-      'registry:push:registry.test/team-a/*',
-      'registry:pull:registry.test/team-b/*',
-      'registry:push:registry.test/team-b/base',
+      'registry-access:push:registry.test/team-a/*',
+      'registry-access:pull:registry.test/team-b/*',
+      'registry-access:push:registry.test/team-b/base',
     ]);
     const made = image(1);
     expect(await push(made.oci, opened, 'team-b/base:1')).toMatchObject({ ok: true });
@@ -146,7 +154,7 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
   });
 
   it('39, 41: where the token server grants no pull of the source, or the blob is not there, it is uploaded', async () => {
-    const { opened } = await run(['registry:push:registry.test/*']);
+    const { opened } = await run(['registry-access:push:registry.test/*']);
     for (const from of ['forbidden/base', 'team-b/none']) {
       const begun = await step(opened, 'POST', `/v2/team-a/new/blobs/uploads/?mount=${digest}&from=${from}`);
       expect(begun.status).toBe(202);
@@ -156,7 +164,7 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
   });
 
   it('a source that the task may not read is not asked for at all', async () => {
-    const { opened, wire } = await run(['registry:push:registry.test/team-a/*']);
+    const { opened, wire } = await run(['registry-access:push:registry.test/team-a/*']);
     const begun = await step(opened, 'POST', `/v2/team-a/new/blobs/uploads/?mount=${digest}&from=team-b/base`);
     expect(begun.status).toBe(202);
     expect(wire.seen.filter(({ url }) => /mount|from/.test(url))).toEqual([]);
@@ -164,7 +172,7 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
   });
 
   it('47, 74: another run cannot use an upload, and nobody is told its state', async () => {
-    const [one, two] = [await run(['registry:*']), await run(['registry:*'])];
+    const [one, two] = [await run(['registry-access:*']), await run(['registry-access:*'])];
     const { headers } = await step(one.opened, 'POST', '/v2/team-a/app/blobs/uploads/');
     expect(headers.location).toMatch(/^\/v2\/team-a\/app\/blobs\/uploads\/[\w-]{24}$/);
     const sent = two.wire.seen.length;
@@ -180,7 +188,7 @@ describeWithPeers('a real registry, whose credentials the operator has', () => {
 
   it('45, 46: an upload that outlives its token is ended with another one', async () => {
     let now = 0;
-    const { opened, bearers } = await run(['registry:*'], () => now);
+    const { opened, bearers } = await run(['registry-access:*'], () => now);
     const begun = await step(opened, 'POST', '/v2/team-a/long/blobs/uploads/');
     now += 301_000;
     expect((await upload(opened, begun.headers.location!, Buffer.from('of a long upload'))).status).toBe(201);
@@ -208,7 +216,7 @@ describe('a registry that is hostile, or just odd', () => {
       response.writeHead(401, { 'www-authenticate': challenge, 'set-cookie': 'a=b' }).end(request.method === 'HEAD' ? undefined : '{}');
     });
     const registries = [configured(registry.origin, { credential: canary, ...more })];
-    const opened = await openRegistryProxy({ registries, scopes: ['registry:*'], ...(most && { most }) }, cleanUps);
+    const opened = await openRegistryProxy({ registries, scopes: ['registry-access:*'], ...(most && { most }) }, cleanUps);
     const asked = () => registry.seen.filter(({ url }) => url !== '/v2/' && !url.startsWith('/token'));
     return { registry, opened, state, asked };
   }
@@ -570,7 +578,7 @@ describe('a registry that is hostile, or just odd', () => {
     const former = registry.seen.at(-1)!.headers.authorization!;
     expect(former).toBe(`Bearer ${TOKEN}-1`);
     await opened.close();
-    const next = await open(registry.origin, { credential: canary }, ['registry:pull:registry.test/team/app']);
+    const next = await open(registry.origin, { credential: canary }, ['registry-access:pull:registry.test/team/app']);
     const sent = registry.seen.length;
     const headers = { authorization: former, 'proxy-authorization': former, cookie: `token=${former}` };
     expect((await step(next, 'GET', '/v2/team/other/tags/list', { headers })).status).toBe(403);
@@ -595,7 +603,7 @@ describe('a registry that is hostile, or just odd', () => {
       opening(() => `${uploads}u`),
     );
     const registries = [configured(registry.origin)];
-    const opened = await openRegistryProxy({ registries, scopes: ['registry:*'], bodyBytes: 10_000 }, cleanUps);
+    const opened = await openRegistryProxy({ registries, scopes: ['registry-access:*'], bodyBytes: 10_000 }, cleanUps);
     const { headers } = await step(opened, 'POST', uploads);
     const sent = registry.seen.length;
     expect((await step(opened, 'PATCH', headers.location!, { body: Buffer.alloc(10_001) })).status).toBe(413);
@@ -700,7 +708,7 @@ describe('two registries, two credentials', () => {
       { prefix: 'team/app', credential: basic('b') },
     ];
     const registries = [configured(one.origin, { credentials }), configured(two.origin, { name: 'two.test', credential: basic('c') })];
-    const opened = await openRegistryProxy({ registries, scopes: ['registry:*'] }, cleanUps);
+    const opened = await openRegistryProxy({ registries, scopes: ['registry-access:*'] }, cleanUps);
     for (const repository of ['team/app', 'team/app/x', 'team/application', 'teams/x'])
       await step(opened, 'GET', `/v2/${repository}/tags/list`);
     await step({ ...opened, host: 'two.test' }, 'GET', '/v2/team/app/tags/list');

@@ -300,7 +300,7 @@ const printed = (log: string) => log.split('\n').filter((line) => !line.startsWi
         signatures: { policy: 'require', keySet: 'keys.json', audience: HERE },
         files: { robot: 'canary-of-the-operator', 'keys.json': keySetJson(1, creator) },
       });
-      await chain.test.role('operators', 'registry:push:operator.test/*');
+      await chain.test.role('operators', 'registry-access:push:operator.test/*');
       const { layout } = chain.image('operators');
       const to = (repository: string) => `skopeo copy -q --preserve-digests oci:${layout}:latest docker://operator.test/${repository} 2>&1`;
       const steps = [
@@ -311,7 +311,7 @@ const printed = (log: string) => log.split('\n').filter((line) => !line.startsWi
         status('http://operator.test/v2/_catalog'),
       ].join('\n');
       const payload = { version: 1, maxRunTime: 60, steps: [{ name: 'step', script: steps, network: 'proxy', proxyUrl: true }] };
-      const scopes = ['registry:push:operator.test/team-a/*', 'assume:operators', 'registry:push:team-b/*'];
+      const scopes = ['registry-access:push:operator.test/team-a/*', 'assume:operators', 'registry:push:team-b/*'];
       const { taskId, body, jws } = await creator.signed({ taskQueueId: worker.taskQueueId, scopes, payload });
       await ok(chain.tasks.put(taskId, { ...body, signature: jws }));
       expect([await chain.resolved(taskId), printed(await chain.log(taskId))]).toEqual([

@@ -21,7 +21,7 @@ export async function throughProxy(run: Run, options: RunProxyOptions, concurren
   const registry = configured(run, options);
   const route = registryRoute({
     registries: [registry],
-    definitionScopes: [`registry:push:${registry.name}/*`],
+    definitionScopes: [`registry-access:push:${registry.name}/*`],
     sessionId: `run-${opened++}`,
     note: () => undefined,
     ...{ rootUrl: 'http://127.0.0.1', scopes: [], credentials: () => ({ clientId: 'run', accessToken: 'of no use to a registry' }) },

@@ -34,11 +34,13 @@ export class RegistryAuthority {
 
   /** Who may push may pull: a registry wants both for it. */
   #holds(scope: string): boolean {
-    return holdsScope(this.held, scope) || (scope.startsWith(PULL) && holdsScope(this.held, `registry:push:${scope.slice(PULL.length)}`));
+    return holdsScope(this.held, scope) || (scope.startsWith(PULL) && holdsScope(this.held, `${ACCESS}:push:${scope.slice(PULL.length)}`));
   }
 }
 
-const PULL = 'registry:pull:';
+/** Not `registry:…`, by which our token service grants what is its own: `registry:pull:*` would else be leave to use any operator's credentials. */
+const ACCESS = 'registry-access';
+const PULL = `${ACCESS}:pull:`;
 
 /** What our token service wants of a task for these registry scopes, where it is asked as the run. Who may push may pull. */
 export function scopesOfRun(registry: ConfiguredRegistry, registryScopes: readonly string[]): string[] {
@@ -51,11 +53,11 @@ export function scopesOfRun(registry: ConfiguredRegistry, registryScopes: readon
   });
 }
 
-/** Ours for one of the registry's: `repository:team/app:pull,push` is `registry:pull:<registry>/team/app` and the same with `push`. */
+/** Ours for one of the registry's: `repository:team/app:pull,push` is `registry-access:pull:<registry>/team/app` and the same with `push`. */
 function taskScopes(registry: string, registryScope: string): string[] {
   const { repository, actions } = partsOf(registryScope);
-  if (repository === '') return [`registry:catalog:${registry}`];
-  return actions.map((action) => `registry:${action}:${registry}/${repository}`);
+  if (repository === '') return [`${ACCESS}:catalog:${registry}`];
+  return actions.map((action) => `${ACCESS}:${action}:${registry}/${repository}`);
 }
 
 /** Without a repository it is about the catalogue. */

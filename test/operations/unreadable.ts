@@ -47,6 +47,7 @@ function misfits({ name, in: place, schema }: Parameter): (readonly ['params' | 
   if (place === 'path') return [['params', name, schema.pattern ? misfit(schema.pattern, ['ä', '\0']) : '\0']];
   if (place !== 'query') return [];
   if (schema.type === 'integer') return ['', 'abc', '-1', '1.5'].map((value) => ['query', name, value] as const);
+  if (schema.type === 'array') return [['query', name, '\0']]; // which may be empty
   return [['query', name, misfit(schema.pattern ?? '^.+$', ['', '\0'])]];
 }
 

@@ -13,6 +13,8 @@ const LIVES = 4;
 const KILLS_EACH = 13;
 /** Milliseconds after what the worker says; a step takes three times as long. */
 const LATEST = 250;
+/** In a row, 100 ms apart, at a run that is under way and that its worker says nothing of. */
+const LOOKS_FOR_NOBODYS = 30;
 
 const PAYLOAD = {
   version: 1,
@@ -69,7 +71,7 @@ class Life {
     this.taskId = await this.newTask();
     for (let time = 0; time < times; time++) await this.killedOnce();
     await using last = new WorkerProcess(this.home);
-    await last.says('A run has ended', { taskId: this.taskId, reported: 'completed' }, 30_000);
+    await this.hears(last, 'A run has ended', { taskId: this.taskId, reported: 'completed' });
     return this.counts;
   }
 
@@ -80,7 +82,7 @@ class Life {
   private async killedOnce(): Promise<void> {
     const worker = new WorkerProcess(this.home);
     const { taskId } = this;
-    await worker.says(Math.random() < 0.4 ? 'The worker claims' : 'A step has started', {}, 30_000);
+    await this.hears(worker, Math.random() < 0.4 ? 'The worker claims' : 'A step has started');
     await sleep(Math.random() * LATEST); // which moment it is must not depend on what the worker does
     if (processesOf(taskId, this.home).some((words) => words.includes('sleep\0'))) this.counts.whileRunning++;
     worker.signal('SIGKILL');
@@ -88,6 +90,19 @@ class Life {
     this.counts.kills++;
     await eventually(`nothing is left of task ${taskId}`, () => processesOf(taskId, this.home).length === 0, 5_000);
     await this.tryAgain();
+  }
+
+  /** A claim that arrived as its worker died may be answered after that: nobody has the run then, until its lease has lapsed. */
+  private async hears(worker: WorkerProcess, message: string, members: object = {}): Promise<void> {
+    let looks = 0;
+    const isSaid = async () => {
+      if (worker.said(message, members).length > 0) return true;
+      const isNobodys = worker.said('A run begins').length === 0 && (await tasks.state(this.taskId)) === 'running';
+      looks = isNobodys ? looks + 1 : 0;
+      if (looks === LOOKS_FOR_NOBODYS) await tasks.lapse(this.taskId);
+      return false;
+    };
+    await eventually(`the worker says ${message}`, isSaid, 30_000, 100);
   }
 
   /** Time passes until the lease has lapsed. */

@@ -185,8 +185,10 @@ describe('explainScope', () => {
       work();
       return process.cpuUsage(before).user;
     };
-    const least = (work: () => unknown) => Math.min(...[1, 2, 3, 4].map(() => cost(work)));
-    expect(least(() => explain(held, wanted, []))).toBeLessThan(3 * least(() => expandScopes(held, []))); // 1.3 times; by characters ten times
+    // in turns, so that whatever else the machine does meanwhile is in both
+    const rounds = Array.from({ length: 6 }, () => [cost(() => explain(held, wanted, [])), cost(() => expandScopes(held, []))] as const);
+    const least = (which: 0 | 1) => Math.min(...rounds.map((round) => round[which]));
+    expect(least(0)).toBeLessThan(3 * least(1)); // 1.3 times; by characters ten times
   });
 
   it('tells those that share the most, whatever came before them', () => {

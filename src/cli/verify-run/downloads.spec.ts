@@ -42,7 +42,8 @@ it.each<[string, RequestListener]>([
 });
 
 it('what is slow, but not that slow, is had; and so is what is short', async () => {
-  const slow = await asking(trickle(1000, 40), (download) => wholeText(download, 100_000, { bytes: 500, within: 200 }));
-  expect(slow).toHaveLength(40_000);
+  // twenty times what it is held to, and for longer than it is looked at: others at work on this machine may stop it for most of that
+  const slow = await asking(trickle(1000, 120), (download) => wholeText(download, 200_000, { bytes: 500, within: 1000 }));
+  expect(slow).toHaveLength(120_000);
   expect(await asking(trickle(1, 1), (download) => wholeText(download, 10))).toBe('x');
 });

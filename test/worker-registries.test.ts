@@ -311,7 +311,7 @@ const printed = (log: string) => log.split('\n').filter((line) => !line.startsWi
         status('http://operator.test/v2/_catalog'),
       ].join('\n');
       const payload = { version: 1, maxRunTime: 60, steps: [{ name: 'step', script: steps, network: 'proxy', proxyUrl: true }] };
-      const scopes = ['registry-access:push:operator.test/team-a/*', 'assume:operators', 'registry:push:team-b/*'];
+      const scopes = ['registry-access:push:operator.test/team-a/*', 'assume:operators', 'registry:push:operator.test/*'];
       const { taskId, body, jws } = await creator.signed({ taskQueueId: worker.taskQueueId, scopes, payload });
       await ok(chain.tasks.put(taskId, { ...body, signature: jws }));
       expect([await chain.resolved(taskId), printed(await chain.log(taskId))]).toEqual([
@@ -320,7 +320,7 @@ const printed = (log: string) => log.split('\n').filter((line) => !line.startsWi
       ]);
       const log = await chain.log(taskId);
       for (const missing of ['pull:operator.test/team-b/app', 'delete:operator.test/team-a/app', 'catalog:operator.test'])
-        expect(log).toContain(`the task needs the scope registry:${missing} in its definition`);
+        expect(log).toContain(`the task needs the scope registry-access:${missing} in its definition`);
       expect(wire.sent.filter(({ target, method }) => !target.startsWith('/v2/team-a/app/') || method === 'DELETE')).toEqual([]);
       expect(new Set(tokens.requests.map(({ user }) => user))).toEqual(new Set(['robot']));
       expect(tokens.requests.flatMap((request) => request.scopes).filter((scope) => !/:team-a\/app:pull(,push)?$/.test(scope))).toEqual([]);

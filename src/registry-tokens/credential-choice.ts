@@ -2,12 +2,17 @@ import { createHmac } from 'node:crypto';
 import type { Credential, CredentialFor } from './registry-settings.js';
 
 /**
- * The credential of a repository: the longest prefix that ends where a name in its path does, so that `team` is no prefix of `team-b/app`.
- * `_catalog` is of no repository (''): only a credential of all is for it.
+ * What is said of a repository: by the longest prefix that ends where a name in its path does, so that `team` is no prefix of `team-b/app`.
+ * `_catalog` is of no repository (''): only what is said of all is for it.
  */
+export function byLongestPrefix<T extends { prefix: string }>(said: readonly T[], repository: string): T | undefined {
+  const fitting = said.filter(({ prefix }) => isPrefix(prefix, repository));
+  return fitting.sort((one, other) => other.prefix.length - one.prefix.length)[0];
+}
+
+/** The credential of a repository; undefined: it is asked for as anybody. */
 export function credentialFor(credentials: readonly CredentialFor[], repository: string): Credential | undefined {
-  const fitting = credentials.filter(({ prefix }) => isPrefix(prefix, repository));
-  return fitting.sort((one, other) => other.prefix.length - one.prefix.length)[0]?.credential;
+  return byLongestPrefix(credentials, repository)?.credential;
 }
 
 function isPrefix(prefix: string, repository: string): boolean {

@@ -1,4 +1,5 @@
 import type { AddressKind } from '../../registry-tokens/addresses.js';
+import { byLongestPrefix } from '../../registry-tokens/credential-choice.js';
 
 /** `run`: the run's own credentials, for a registry of our token service. `none`: it is asked as anybody. Others are secret. */
 export type RegistryCredential =
@@ -87,13 +88,10 @@ export const registryName = ({ name, origin }: Pick<GivenRegistry, 'name' | 'ori
 /** Hosts, with their ports where they are not the default: what steps find their registries by. */
 export const registryNames = (registries: readonly ConfiguredRegistry[]): readonly string[] => registries.map(({ name }) => name);
 
-/** As whom that repository is asked for; where nothing is said of it, as anybody. */
+/** As whom that repository is asked for, chosen as the session chooses; where nothing is said of it, as anybody. */
 export function credentialFor({ credentials }: ConfiguredRegistry, repository: string): RegistryCredential {
-  const covering = credentials.filter(({ prefix }) => prefix === '' || `${repository}/`.startsWith(`${prefix}/`));
-  return covering.reduce((best, one) => (one.prefix.length >= best.prefix.length ? one : best), ANYBODY).credential;
+  return byLongestPrefix(credentials, repository)?.credential ?? 'none';
 }
-
-const ANYBODY: ConfiguredRegistry['credentials'][number] = { prefix: '', credential: 'none' };
 
 /** What no log may show. */
 export function registrySecrets(registries: readonly ConfiguredRegistry[]): string[] {
